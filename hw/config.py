@@ -1,0 +1,198 @@
+"""The configuration that sizes the whole chip, read from TOML and validated."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .layouts.memory import LENGTH_BITS
+
+PRESETS = ("tiny", "ulx3s", "default", "scale")
+
+
+class ConfigurationError(ValueError):
+    """A configuration is invalid; the message names field, value and what is allowed."""
+
+
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError("a power of two")
+    return value
+
+
+def _count(low: int, high: int) -> object:
+    return Annotated[int, Field(ge=low, le=high, strict=True)]
+
+
+def _size(low: int, high: int) -> object:
+    return Annotated[int, Field(ge=low, le=high, strict=True), AfterValidator(_power_of_two)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MeshConfig(_Section):
+    """Clusters in the 2D mesh."""
+
+    rows: _count(1, 32)  # type: ignore[valid-type]
+    columns: _count(1, 32)  # type: ignore[valid-type]
+
+
+class ClusterConfig(_Section):
+    """One cluster: its TBUs and its shared memory."""
+
+    task_block_units: _count(1, 8)  # type: ignore[valid-type]
+    memory_words: _size(1024, 1 << 19)  # type: ignore[valid-type]
+    memory_banks: _size(1, 32)  # type: ignore[valid-type]
+    burst_words: _size(4, 1 << LENGTH_BITS)  # type: ignore[valid-type]
+
+
+class TaskBlockUnitConfig(_Section):
+    """One Task Block Unit beside its array."""
+
+    descriptor_queue_depth: _count(1, 16)  # type: ignore[valid-type]
+    descriptor_words: _size(64, 1024)  # type: ignore[valid-type]
+    scratchpad_words: _size(256, 1 << 17)  # type: ignore[valid-type]
+    scratchpad_banks: _size(1, 64)  # type: ignore[valid-type]
+    stream_fifo_depth: _count(2, 16)  # type: ignore[valid-type]
+
+
+class PeaConfig(_Section):
+    """The processing-element array."""
+
+    rows: _count(1, 16)  # type: ignore[valid-type]
+    columns: _count(1, 16)  # type: ignore[valid-type]
+    context_slots: _size(4, 64)  # type: ignore[valid-type]
+    context_banks: _size(2, 8)  # type: ignore[valid-type]
+    registers: _size(2, 16)  # type: ignore[valid-type]
+    stages: _count(1, 8)  # type: ignore[valid-type]
+    pipeline_stages: _count(1, 4)  # type: ignore[valid-type]
+    operations: Literal["all", "ai"]
+
+
+class ControlBlockUnitConfig(_Section):
+    """The Control Block Unit's tables."""
+
+    blocks: _size(8, 1024)  # type: ignore[valid-type]
+    successors: _size(8, 4096)  # type: ignore[valid-type]
+    instances: _size(1, 256)  # type: ignore[valid-type]
+    queue_depth: _count(2, 64)  # type: ignore[valid-type]
+
+
+class NetworkConfig(_Section):
+    """One of the two networks."""
+
+    virtual_channels: _count(1, 8)  # type: ignore[valid-type]
+    buffer_depth: _count(1, 32)  # type: ignore[valid-type]
+    link_latency: _count(1, 8)  # type: ignore[valid-type]
+    routing: Literal["dimension_ordered", "west_first"]
+
+
+class HostConfig(_Section):
+    """The host bridge."""
+
+    completion_queue_depth: _size(4, 1024)  # type: ignore[valid-type]
+
+
+class OctopusConfig(_Section):
+    """Everything that sizes a chip. All members are validated on construction."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    mesh: MeshConfig
+    cluster: ClusterConfig
+    task_block_unit: TaskBlockUnitConfig
+    pea: PeaConfig
+    control_block_unit: ControlBlockUnitConfig
+    control_network: NetworkConfig
+    data_network: NetworkConfig
+    host: HostConfig
+
+    @model_validator(mode="after")
+    def _data_network_separates_message_classes(self) -> Self:
+        if self.data_network.virtual_channels < 2:
+            raise ValueError(
+                f"data_network.virtual_channels is {self.data_network.virtual_channels}; "
+                "allowed: 2 to 8 (requests and responses need a channel each)"
+            )
+        return self
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters on the chip."""
+        return self.mesh.rows * self.mesh.columns
+
+    @property
+    def task_block_units(self) -> int:
+        """Number of TBUs on the chip."""
+        return self.clusters * self.cluster.task_block_units
+
+    @property
+    def processing_elements(self) -> int:
+        """Number of PEs on the chip."""
+        return self.task_block_units * self.pea.rows * self.pea.columns
+
+    @classmethod
+    def from_toml(cls, text: str, origin: str = "configuration") -> Self:
+        """Parse and validate TOML text; ``origin`` names it in errors.
+
+        Raises:
+            ConfigurationError: not TOML, or a field is unknown, missing or out of range.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{origin}: not valid TOML: {error}") from None
+        except ValidationError as error:
+            raise ConfigurationError(f"{origin}: {_describe(error)}") from None
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """A preset by name, or the TOML file at a path.
+
+        Raises:
+            ConfigurationError: no such preset or file, or its content is invalid.
+        """
+        if str(source) in PRESETS:
+            text = resources.files("octopus.hw.presets").joinpath(f"{source}.toml").read_text()
+            return cls.from_toml(text, f"preset {source}")
+        path = Path(source)
+        try:
+            return cls.from_toml(path.read_text(), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise ConfigurationError(
+                f"config is {str(source)!r}: {reason}; allowed: a TOML file or one of the "
+                f"presets {', '.join(PRESETS)}"
+            ) from None
+
+
+def _describe(error: ValidationError) -> str:
+    """One line for a validation error: the first field at fault, its value, what is allowed."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "missing":
+        return f"{field} is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{field} is not a known field"
+    if not field:
+        return message
+    return f"{field} is {first['input']!r}; allowed: {_range(field) or message}"
+
+
+def _range(field: str) -> str | None:
+    """The allowed values of ``section.field``, from its own constraints."""
+    section, _, name = field.partition(".")
+    section_type = OctopusConfig.model_fields[section].annotation
+    if not name or not isinstance(section_type, type) or not issubclass(section_type, BaseModel):
+        return None
+    metadata = section_type.model_fields[name].metadata
+    low = next((item.ge for item in metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in metadata if hasattr(item, "le")), None)
+    if low is None or high is None:
+        return None
+    powers = any(getattr(item, "func", None) is _power_of_two for item in metadata)
+    return f"{'powers of two from ' if powers else ''}{low} to {high}"

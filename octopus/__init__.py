@@ -1,0 +1,1 @@
+"""Octopus: an open scale-out spatial accelerator."""

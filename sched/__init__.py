@@ -1,0 +1,1 @@
+"""Workflows, kernels, compiler and host scheduler."""
