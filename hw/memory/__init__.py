@@ -1,0 +1,7 @@
+"""Memories: banked storage for scratchpads and the cluster's shared memory."""
+
+from .banked import BankedMemory
+from .cluster import ClusterMemory
+from .ports import BankReadPort, BankWritePort, write_layout
+
+__all__ = ["BankReadPort", "BankWritePort", "BankedMemory", "ClusterMemory", "write_layout"]

@@ -1,0 +1,56 @@
+"""A round-robin arbiter for one shared resource."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from ..library import Block
+
+
+class RoundRobinArbiter(Block):
+    """Grants one of several requests a cycle; the winner goes to the end of the queue.
+
+    Every request held is granted within ``count`` grants, so nobody starves.
+
+    Parameters
+    ----------
+    count: number of requesters, at least 1.
+
+    Ports
+    -----
+    requests: in, ``count`` bits, who asks in this cycle.
+    advance: in, 1 bit, the grant is used: priority moves past the winner.
+    grants: out, ``count`` bits, one-hot, zero if nobody asks.
+
+    Timing: combinational from ``requests`` to ``grants``; the priority is a register.
+    Errors: none.
+    Source: amaranth.lib and pulp-platform common_cells ``rr_arb_tree`` for the interface; the
+    masked priority scheme is common knowledge.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ValueError(f"count is {count}; allowed: 1 or more")
+        self.count = count
+        super().__init__(
+            {"requests": In(count), "advance": In(1), "grants": Out(count)}, count=count
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self.count == 1:
+            m.d.comb += self.grants.eq(self.requests)
+            return m
+        behind = Signal(self.count)  # requesters after the last winner
+        preferred = self.requests & behind
+        chosen = Signal(self.count)
+        lowest = Signal(self.count)
+        m.d.comb += [
+            chosen.eq(Mux(preferred.any(), preferred, self.requests)),
+            lowest.eq(chosen & (~chosen + 1)),
+            self.grants.eq(lowest),
+        ]
+        with m.If(self.advance & self.requests.any()):
+            m.d.sync += behind.eq(~(lowest | (lowest - 1)))
+        return m
