@@ -1,0 +1,116 @@
+"""What crosses the border of the array: tokens, run commands, edge streams, context writes."""
+
+from amaranth.hdl import Shape
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import PeaConfig
+from ..layouts.instruction import Instruction
+
+LENGTH_BITS = 8
+"""Width of the head, body and tail lengths of a kernel."""
+
+FLUSH_BITS = 16
+TRIP_BITS = 32
+
+
+def _index_bits(count: int) -> int:
+    """Bits of an index below ``count``; at least one, so that every field exists."""
+    return max(1, (count - 1).bit_length())
+
+
+def bank_shape(pea: PeaConfig) -> Shape:
+    """Shape of a context bank's index."""
+    return Shape(_index_bits(pea.context_banks))
+
+
+def slot_shape(pea: PeaConfig) -> Shape:
+    """Shape of a slot index inside a context bank."""
+    return Shape(_index_bits(pea.context_slots))
+
+
+def element_shape(pea: PeaConfig) -> Shape:
+    """Shape of a PE's index, row-major."""
+    return Shape(_index_bits(pea.rows * pea.columns))
+
+
+def sequencer_token(pea: PeaConfig) -> data.StructLayout:
+    """What the sequencer sends to every PE in each cycle.
+
+    ``active`` has one bit a software-pipeline stage; ``clear`` comes with a run's first cycle.
+    """
+    return data.StructLayout(
+        {
+            "bank": bank_shape(pea),
+            "slot": slot_shape(pea),
+            "active": pea.stages,
+            "clear": 1,
+        }
+    )
+
+
+def run_command(pea: PeaConfig) -> data.StructLayout:
+    """One run: the kernel header's fields, the bank that holds the kernel, and the trip counts.
+
+    Lengths are at most ``context_slots`` in sum, ``stages`` is 1 to the array's own; who issues
+    the command has checked that.
+    """
+    return data.StructLayout(
+        {
+            "bank": bank_shape(pea),
+            "head_length": LENGTH_BITS,
+            "body_length": LENGTH_BITS,
+            "tail_length": LENGTH_BITS,
+            "stages": 4,
+            "exit_stage": 3,
+            "skew": 1,
+            "flush": FLUSH_BITS,
+            "body_trips": TRIP_BITS,
+            "outer_trips": TRIP_BITS,
+        }
+    )
+
+
+class ArrayInput(wiring.Signature):
+    """An edge input of the array, seen from the array (the consumer).
+
+    ``data``, ``valid``: the next word is ready. ``exhausted``: no word will come any more, or no
+    stream is configured. ``take``: ``data`` is consumed in this cycle. ``take`` is high only with
+    ``valid``, and depends combinationally on the ``valid``, ``exhausted`` and ``ready`` of every
+    port of the array: none of these may depend on ``take``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"data": In(32), "valid": In(1), "exhausted": In(1), "take": Out(1)})
+
+
+class ArrayOutput(wiring.Signature):
+    """An edge output of the array, seen from the array (the producer).
+
+    ``data``, ``valid``: the link carries a word (registered). ``ready``: there is room for a word,
+    or no stream is configured and words are dropped. ``push``: the word leaves in this cycle.
+    ``push`` is high only with ``valid`` and ``ready``, and depends combinationally on the
+    ``ready``, ``valid`` and ``exhausted`` of every port: none of these may depend on ``push``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"data": Out(32), "valid": Out(1), "push": Out(1), "ready": In(1)})
+
+
+class ContextWrite(wiring.Signature):
+    """Writes one instruction into the context store, seen from the array.
+
+    ``enable``: write in this cycle. ``bank``, ``element`` (row-major PE index), ``slot``: where.
+    A bank must not be written while a run uses it.
+    """
+
+    def __init__(self, pea: PeaConfig) -> None:
+        super().__init__(
+            {
+                "enable": In(1),
+                "bank": In(bank_shape(pea)),
+                "element": In(element_shape(pea)),
+                "slot": In(slot_shape(pea)),
+                "instruction": In(Instruction),
+            }
+        )
