@@ -1,0 +1,1 @@
+"""The networks on chip: links, routers and endpoints."""

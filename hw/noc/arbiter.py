@@ -1,0 +1,59 @@
+"""A fair arbiter: at most one grant, and nobody waits for ever."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from ..library import Block
+
+
+class Arbiter(Block):
+    """Grants one of several requesters, the least recently granted first.
+
+    The order of priority is a matrix of bits: ``before[i][j]`` says that requester i goes
+    before j. Who is granted goes behind all others, so a requester waits for at most
+    ``requesters - 1`` grants to others.
+
+    Parameters
+    ----------
+    requesters: number of requesters, 1 or more.
+
+    Ports
+    -----
+    request (in, a bit a requester). grant (out): one-hot, or zero if there is no request.
+    advance (in): the grant is used; the order of priority changes at the end of the cycle.
+
+    Timing: ``grant`` depends combinationally on ``request``; ``advance`` may depend on ``grant``.
+    """
+
+    def __init__(self, requesters: int) -> None:
+        if requesters < 1:
+            raise ValueError(f"requesters is {requesters}; allowed: 1 or more")
+        self.requesters = requesters
+        super().__init__(
+            {"request": In(requesters), "grant": Out(requesters), "advance": In(1)},
+            requesters=requesters,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the priority matrix."""
+        m = Module()
+        count = self.requesters
+        before = {
+            (i, j): Signal(name=f"before_{i}_{j}", init=1)
+            for i in range(count)
+            for j in range(i + 1, count)
+        }
+        for i in range(count):
+            blocked = 0
+            for j in range(count):
+                if i < j:
+                    blocked |= self.request[j] & ~before[i, j]
+                elif j < i:
+                    blocked |= self.request[j] & before[j, i]
+            m.d.comb += self.grant[i].eq(self.request[i] & ~blocked)
+        for (i, j), bit in before.items():
+            with m.If(self.advance & (self.grant[i] | self.grant[j])):
+                m.d.sync += bit.eq(self.grant[j])
+        return m

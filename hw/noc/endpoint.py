@@ -1,0 +1,249 @@
+"""The interface between a router's local port and the streams of a cluster or the host bridge."""
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.space import COORDINATE_BITS, Node
+from ..library import Block, add_block
+from .arbiter import Arbiter
+from .credit import CreditCounter
+from .link import (
+    NODE_BITS,
+    Flit,
+    NetworkLink,
+    channel_shape,
+    odd_parity,
+    parity_is_wrong,
+    validate_network,
+)
+from .routing import RouteComputation
+
+
+class NetworkEndpoint(Block):
+    """Injects packets from streams into a router and ejects packets from it to streams.
+
+    There is a stream a message class in each direction. A packet enters its stream flit by
+    flit, ``head`` set on the first and ``tail`` on the last; it leaves likewise, whole.
+
+    Parameters
+    ----------
+    flit_bits, virtual_channels, buffer_depth, message_classes: as for ``Router``.
+    columns, rows: size of the mesh, for the check of destinations.
+    host: this is the host bridge's endpoint, on the west port of router (0, 0).
+
+    Ports
+    -----
+    inject (in, ``[message class]``): stream of :class:`Flit`.
+    eject (out, ``[message class]``): stream of :class:`Flit`.
+    link_out, link_in: to and from the router.
+    x, y (in): coordinates of the router; used only if a class has several channels.
+    unreachable (out, a bit a class, registered): high for a cycle for each packet that was
+        discarded because its destination is not in the mesh.
+    parity_error (out, registered): a flit with wrong parity came from the network.
+
+    Timing: a flit taken from ``inject`` in cycle t is on the link in t + 1; one on the link in
+    cycle t is offered by ``eject`` in t + 1. One flit a cycle each way. ``inject.ready`` depends
+    combinationally on ``inject`` (valid and payload); ``eject`` is independent of its ``ready``.
+
+    Errors: a packet to a node outside the mesh (or from the host to the host) is taken whole,
+    not sent, and reported by ``unreachable``. Flits with wrong parity are reported and delivered.
+    """
+
+    def __init__(
+        self,
+        flit_bits: int,
+        virtual_channels: int,
+        buffer_depth: int,
+        columns: int,
+        rows: int,
+        message_classes: int | None = None,
+        host: bool = False,
+    ) -> None:
+        classes = virtual_channels if message_classes is None else message_classes
+        validate_network(virtual_channels, buffer_depth, classes)
+        for name, value in (("columns", columns), ("rows", rows)):
+            if not 1 <= value <= 1 << COORDINATE_BITS:
+                raise ValueError(f"{name} is {value}; allowed: 1 to {1 << COORDINATE_BITS}")
+        self.flit_bits = flit_bits
+        self.virtual_channels = virtual_channels
+        self.buffer_depth = buffer_depth
+        self.columns = columns
+        self.rows = rows
+        self.message_classes = classes
+        self.class_channels = virtual_channels // classes
+        self.host = host
+        flits = stream.Signature(Flit(flit_bits))
+        link = NetworkLink(flit_bits, virtual_channels)
+        super().__init__(
+            {
+                "inject": In(flits).array(classes),
+                "eject": Out(flits).array(classes),
+                "link_out": Out(link),
+                "link_in": In(link),
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "unreachable": Out(classes),
+                "parity_error": Out(1),
+            },
+            flit_bits=flit_bits,
+            virtual_channels=virtual_channels,
+            buffer_depth=buffer_depth,
+            columns=columns,
+            rows=rows,
+            message_classes=classes,
+            host=host,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the injecting and the ejecting side."""
+        m = Module()
+        self._inject(m, platform)
+        m.d.sync += self.parity_error.eq(
+            self.link_in.valid & parity_is_wrong(self.link_in.flit, self.link_in.parity)
+        )
+        queues = [self._queue(m, i) for i in range(self.virtual_channels)]
+        count = self.class_channels
+        for index in range(self.message_classes):
+            members = queues[index * count : (index + 1) * count]
+            if count == 1:
+                flit, present, leaves = members[0]
+                output = self.eject[index]
+                m.d.comb += [
+                    output.payload.eq(flit),
+                    output.valid.eq(present),
+                    leaves.eq(output.valid & output.ready),
+                ]
+            else:
+                self._merge(m, platform, index, members)
+        return m
+
+    def _inject(self, m: Module, platform: Any) -> None:
+        """Check destinations, choose a class that has credit, and fill the link register."""
+        credits = []
+        for i in range(self.virtual_channels):
+            counter = CreditCounter(self.buffer_depth)
+            add_block(m, platform, f"credit_{i}", counter)
+            m.d.comb += counter.give.eq(self.link_out.credit[i])
+            credits.append(counter)
+        available = Cat(counter.available for counter in credits)
+
+        arbiter = Arbiter(self.message_classes)
+        add_block(m, platform, "arbiter", arbiter)
+        channel = Signal(channel_shape(self.virtual_channels))
+        flit = Signal(Flit(self.flit_bits))
+        m.d.comb += arbiter.advance.eq(1)
+        for index, source in enumerate(self.inject):
+            reject = self._reject(m, index)
+            wanted = self._channel(m, platform, index)
+            sends = arbiter.grant[index]
+            m.d.comb += [
+                arbiter.request[index].eq(source.valid & ~reject & available.bit_select(wanted, 1)),
+                source.ready.eq(sends | (source.valid & reject)),
+            ]
+            with m.If(sends):
+                m.d.comb += [flit.eq(source.payload), channel.eq(wanted)]
+        sending = Signal()
+        m.d.comb += sending.eq(arbiter.request.any())
+        m.d.sync += [
+            self.link_out.valid.eq(sending),
+            self.link_out.flit.eq(flit),
+            self.link_out.parity.eq(odd_parity(flit)),
+            self.link_out.channel.eq(channel),
+        ]
+        for i, counter in enumerate(credits):
+            m.d.comb += counter.take.eq(sending & (channel == i))
+
+    def _reject(self, m: Module, index: int) -> Signal:
+        """High while the flit offered by a class belongs to a packet that cannot be delivered."""
+        source = self.inject[index]
+        to = Node(source.payload.payload[:NODE_BITS])
+        inside = (to.x < self.columns) & (to.y < self.rows)
+        to_host = (to.x == 0) & (to.y == 0) & (not self.host)
+        rejecting = Signal(name=f"rejecting_{index}")
+        reject = Signal(name=f"reject_{index}")
+        m.d.comb += reject.eq(Mux(source.payload.head, ~Mux(to.host, to_host, inside), rejecting))
+        m.d.sync += self.unreachable[index].eq(source.valid & source.payload.head & reject)
+        with m.If(source.valid & source.ready):
+            m.d.sync += rejecting.eq(reject & ~source.payload.tail)
+        return reject
+
+    def _channel(self, m: Module, platform: Any, index: int) -> Value:
+        """The channel of the router's buffer: by the packet's first step, so that order is kept."""
+        count = self.class_channels
+        if count == 1:
+            return Value.cast(index)
+        source = self.inject[index]
+        route = RouteComputation()
+        add_block(m, platform, f"route_{index}", route)
+        fresh = Signal(channel_shape(self.virtual_channels), name=f"fresh_channel_{index}")
+        kept = Signal.like(fresh, name=f"kept_channel_{index}")
+        m.d.comb += [
+            route.destination.eq(Node(source.payload.payload[:NODE_BITS])),
+            route.x.eq(self.x),
+            route.y.eq(self.y),
+        ]
+        for side, code in enumerate((2, 0, 3, 1, 3)):
+            with m.If(route.output[side]):
+                m.d.comb += fresh.eq(index * count + code % count)
+        with m.If(source.valid & source.payload.head):
+            m.d.sync += kept.eq(fresh)
+        return Mux(source.payload.head, fresh, kept)
+
+    def _queue(self, m: Module, channel: int) -> tuple[Any, Signal, Signal]:
+        """One channel's ejection queue: its first flit, whether there is one, and the pop."""
+        depth = self.buffer_depth
+        flits = Memory(shape=Flit(self.flit_bits), depth=depth, init=[])
+        m.submodules[f"flits_{channel}"] = flits
+        write, read = flits.write_port(), flits.read_port(domain="comb")
+        level = Signal(range(depth + 1), name=f"level_{channel}")
+        present = Signal(name=f"present_{channel}")
+        leaves = Signal(name=f"leaves_{channel}")
+        following = Signal.like(level, name=f"following_level_{channel}")
+        m.d.comb += [
+            write.en.eq(self.link_in.valid & (self.link_in.channel == channel)),
+            write.data.eq(self.link_in.flit),
+            following.eq(level + write.en - leaves),
+        ]
+        m.d.sync += [
+            level.eq(following),
+            present.eq(following != 0),
+            self.link_in.credit[channel].eq(leaves),
+        ]
+        for port, moves in ((write, write.en), (read, leaves)):
+            index = Signal(range(depth), name=f"index_{channel}")
+            m.d.comb += port.addr.eq(index)
+            with m.If(moves):
+                m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
+        return read.data, present, leaves
+
+    def _merge(
+        self, m: Module, platform: Any, index: int, queues: list[tuple[Any, Signal, Signal]]
+    ) -> None:
+        """Offer the packets of a class's channels one after the other."""
+        output = self.eject[index]
+        arbiter = Arbiter(len(queues))
+        add_block(m, platform, f"eject_arbiter_{index}", arbiter)
+        locked = Signal(name=f"locked_{index}")
+        owner = Signal(range(len(queues)), name=f"owner_{index}")
+        chosen = Signal.like(owner, name=f"chosen_{index}")
+        m.d.comb += [
+            arbiter.request.eq(Cat(present for _, present, _ in queues)),
+            arbiter.advance.eq(~locked),
+            chosen.eq(owner),
+        ]
+        with m.If(~locked):
+            for i in range(len(queues)):
+                with m.If(arbiter.grant[i]):
+                    m.d.comb += chosen.eq(i)
+        done = output.valid & output.ready & output.payload.tail
+        m.d.comb += [
+            output.payload.eq(Array(flit for flit, _, _ in queues)[chosen]),
+            output.valid.eq(Array(present for _, present, _ in queues)[chosen]),
+        ]
+        m.d.sync += [owner.eq(chosen), locked.eq((locked | output.valid) & ~done)]
+        for i, (_, _, leaves) in enumerate(queues):
+            m.d.comb += leaves.eq(output.valid & output.ready & (chosen == i))

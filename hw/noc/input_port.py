@@ -1,0 +1,255 @@
+"""A router's input side: buffers, route computation and the choice between its channels."""
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.space import COORDINATE_BITS, Node
+from ..library import Block, add_block
+from .arbiter import Arbiter
+from .link import (
+    NODE_BITS,
+    Flit,
+    NetworkLink,
+    Port,
+    channel_shape,
+    parity_is_wrong,
+    validate_network,
+)
+from .routing import RouteComputation
+
+
+class BufferedFlit(data.StructLayout):
+    """What a lane offers to the crossbar: the flit and the parity bit it came with."""
+
+    def __init__(self, flit_bits: int) -> None:
+        super().__init__({"flit": Flit(flit_bits), "parity": 1})
+
+
+class RouteNote(data.StructLayout):
+    """What is stored beside a flit: where it goes (one-hot), on which channel, and if it leads."""
+
+    def __init__(self, virtual_channels: int) -> None:
+        super().__init__(
+            {"output": len(Port), "channel": channel_shape(virtual_channels), "head": 1}
+        )
+
+
+class _Queue:
+    """The signals of one virtual channel's queue."""
+
+    def __init__(self, virtual_channels: int, depth: int, channel: int) -> None:
+        self.channel = channel
+        self.note = Signal(RouteNote(virtual_channels), name=f"note_{channel}")
+        self.present = Signal(name=f"present_{channel}")
+        self.write_index = Signal(range(depth), name=f"write_index_{channel}")
+        self.read_index = Signal(range(depth), name=f"read_index_{channel}")
+        self.arrives = Signal(name=f"arrives_{channel}")
+        self.leaves = Signal(name=f"leaves_{channel}")
+
+
+class InputPort(Block):
+    """Buffers arriving flits by virtual channel and offers one a lane to the crossbar.
+
+    The route is computed while the flit is on the link and stored with it, so that the
+    buffered flit can be granted in the first cycle in which it is in the buffer. The state of
+    the outputs is known here: a lane asks only for what can be sent at once.
+
+    Parameters
+    ----------
+    flit_bits, virtual_channels, buffer_depth, message_classes: as for ``Router``.
+    lanes: flits that may leave in one cycle: 1, or ``virtual_channels``.
+    side: the router's side; matters only if a message class has several channels.
+
+    Ports
+    -----
+    link (in): from the neighbour. x, y (in): the router's coordinates.
+    packet_ready, flit_ready (in, ``[output][channel]``): the output can take a head flit, or
+        a following flit, for that channel of the next router.
+    request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for.
+    offer, channel (out, ``[lane]``): the flit and its channel in the next router.
+    grant (in, a bit a lane): the offered flit leaves in this cycle.
+    parity_error (out, registered): a flit with wrong parity arrived.
+
+    Timing: a flit on the link in cycle t is offered from cycle t + 1. ``request`` depends
+    combinationally on ``packet_ready`` and ``flit_ready``, never on ``grant``. The credit is on
+    the link in the cycle after the grant.
+    """
+
+    def __init__(
+        self,
+        flit_bits: int,
+        virtual_channels: int,
+        buffer_depth: int,
+        message_classes: int,
+        lanes: int,
+        side: Port,
+    ) -> None:
+        validate_network(virtual_channels, buffer_depth, message_classes)
+        if lanes not in (1, virtual_channels):
+            raise ValueError(f"lanes is {lanes}; allowed: 1 or {virtual_channels}")
+        self.flit_bits = flit_bits
+        self.virtual_channels = virtual_channels
+        self.buffer_depth = buffer_depth
+        self.class_channels = virtual_channels // message_classes
+        self.lanes = lanes
+        self.side = side
+        super().__init__(
+            {
+                "link": In(NetworkLink(flit_bits, virtual_channels)),
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "packet_ready": In(virtual_channels).array(len(Port)),
+                "flit_ready": In(virtual_channels).array(len(Port)),
+                "request": Out(len(Port)).array(lanes),
+                "offer": Out(BufferedFlit(flit_bits)).array(lanes),
+                "channel": Out(channel_shape(virtual_channels)).array(lanes),
+                "grant": In(lanes),
+                "parity_error": Out(1),
+            },
+            flit_bits=flit_bits,
+            virtual_channels=virtual_channels,
+            buffer_depth=buffer_depth,
+            message_classes=message_classes,
+            lanes=lanes,
+            side=int(side) if self.class_channels > 1 else 0,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build arrival, queues and lanes."""
+        m = Module()
+        m.d.sync += self.parity_error.eq(
+            self.link.valid & parity_is_wrong(self.link.flit, self.link.parity)
+        )
+        note = self._arrival(m, platform)
+        width = self.virtual_channels // self.lanes
+        for lane in range(self.lanes):
+            queues = [self._queue(m, lane * width + i, note) for i in range(width)]
+            selected = self._select(m, platform, lane, queues)
+            self._store(m, lane, queues, selected)
+        return m
+
+    def _arrival(self, m: Module, platform: Any) -> Signal:
+        """The note of the flit on the link: from its destination, or that of its packet's head."""
+        computation = RouteComputation()
+        add_block(m, platform, "route", computation)
+        flit, channel = self.link.flit, self.link.channel
+        fresh = Signal(RouteNote(self.virtual_channels))
+        note = Signal(RouteNote(self.virtual_channels))
+        kept = Array(
+            Signal(RouteNote(self.virtual_channels), name=f"kept_{i}")
+            for i in range(self.virtual_channels)
+        )
+        m.d.comb += [
+            computation.destination.eq(Node(flit.payload[:NODE_BITS])),
+            computation.x.eq(self.x),
+            computation.y.eq(self.y),
+            fresh.output.eq(computation.output),
+            fresh.channel.eq(self._next_channel(computation)),
+            fresh.head.eq(0),
+            note.eq(Mux(flit.head, fresh, kept[channel])),
+            note.head.eq(flit.head),
+        ]
+        with m.If(self.link.valid & flit.head):
+            m.d.sync += kept[channel].eq(fresh)
+        return note
+
+    def _next_channel(self, computation: RouteComputation) -> Value:
+        """The channel in the next router: a function of the flow, so that order is kept.
+
+        Channels of a class are split by what the packet does there (:class:`RouteComputation`),
+        at an exit by where it came from: packets for different outputs do not wait in one queue.
+        """
+        here, count = self.link.channel, self.class_channels
+        if count == 1:
+            return here
+        first = Array(i - i % count for i in range(self.virtual_channels))[here]
+        by_turn = Array(code % count for code in range(4))[computation.following]
+        exits = computation.output[Port.LOCAL]
+        return (first + Mux(exits, int(self.side) % count, by_turn))[: len(here)]
+
+    def _queue(self, m: Module, channel: int, note: Signal) -> _Queue:
+        """Occupancy and route notes of one virtual channel."""
+        depth = self.buffer_depth
+        queue = _Queue(self.virtual_channels, depth, channel)
+        notes = Memory(shape=note.shape(), depth=depth, init=[])
+        m.submodules[f"notes_{channel}"] = notes
+        write, read = notes.write_port(), notes.read_port(domain="comb")
+        level = Signal(range(depth + 1), name=f"level_{channel}")
+        following = Signal.like(level, name=f"following_level_{channel}")
+        m.d.comb += [
+            queue.arrives.eq(self.link.valid & (self.link.channel == channel)),
+            write.addr.eq(queue.write_index),
+            write.data.eq(note),
+            write.en.eq(queue.arrives),
+            read.addr.eq(queue.read_index),
+            queue.note.eq(read.data),
+            following.eq(level + queue.arrives - queue.leaves),
+        ]
+        m.d.sync += [
+            level.eq(following),
+            queue.present.eq(following != 0),
+            self.link.credit[channel].eq(queue.leaves),
+        ]
+        for index, moves in (
+            (queue.write_index, queue.arrives),
+            (queue.read_index, queue.leaves),
+        ):
+            with m.If(moves):
+                m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
+        return queue
+
+    def _select(self, m: Module, platform: Any, lane: int, queues: list[_Queue]) -> Value:
+        """Choose the lane's queue among those whose output is ready; one bit a queue."""
+        wants = []
+        for queue in queues:
+            want = Signal(len(Port), name=f"want_{queue.channel}")
+            for output in Port:
+                ready = Mux(queue.note.head, self.packet_ready[output], self.flit_ready[output])
+                channel = queue.channel if self.class_channels == 1 else queue.note.channel
+                m.d.comb += want[output].eq(
+                    queue.present & queue.note.output[output] & ready.bit_select(channel, 1)
+                )
+            wants.append(want)
+        selected = Signal(len(queues), name=f"selected_{lane}")
+        if len(queues) == 1:
+            m.d.comb += selected.eq(1)
+        else:
+            arbiter = Arbiter(len(queues))
+            add_block(m, platform, f"arbiter_{lane}", arbiter)
+            m.d.comb += [
+                arbiter.request.eq(Cat(want.any() for want in wants)),
+                arbiter.advance.eq(self.grant[lane]),
+                selected.eq(arbiter.grant),
+            ]
+        for bit, queue, want in zip(selected, queues, wants, strict=True):
+            m.d.comb += queue.leaves.eq(bit & self.grant[lane])
+            with m.If(bit):
+                m.d.comb += [
+                    self.request[lane].eq(want),
+                    self.channel[lane].eq(
+                        queue.channel if self.class_channels == 1 else queue.note.channel
+                    ),
+                ]
+        return selected
+
+    def _store(self, m: Module, lane: int, queues: list[_Queue], selected: Value) -> None:
+        """The lane's flits, of all its queues in one memory with one read port."""
+        rows = 1 << (self.buffer_depth - 1).bit_length()
+        flits = Memory(shape=BufferedFlit(self.flit_bits), depth=rows * len(queues), init=[])
+        m.submodules[f"flits_{lane}"] = flits
+        write, read = flits.write_port(), flits.read_port(domain="comb")
+        m.d.comb += [
+            write.data.flit.eq(self.link.flit),
+            write.data.parity.eq(self.link.parity),
+            write.en.eq(Cat(queue.arrives for queue in queues).any()),
+            self.offer[lane].eq(read.data),
+        ]
+        for i, queue in enumerate(queues):
+            with m.If(queue.arrives):
+                m.d.comb += write.addr.eq(i * rows + queue.write_index)
+            with m.If(selected[i]):
+                m.d.comb += read.addr.eq(i * rows + queue.read_index)

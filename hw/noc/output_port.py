@@ -1,0 +1,108 @@
+"""A router's output side: arbitration, credits, the packets in progress and the link register."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from ..library import Block, add_block
+from .arbiter import Arbiter
+from .credit import CreditCounter
+from .input_port import BufferedFlit
+from .link import NetworkLink, channel_shape
+
+
+class OutputPort(Block):
+    """Sends one of the offered flits a cycle to the next router.
+
+    A channel of the next router belongs to a packet from its head flit to its tail flit;
+    meanwhile it is not ready for another packet's head.
+
+    Parameters
+    ----------
+    flit_bits, virtual_channels, buffer_depth: as for ``Router``; ``buffer_depth`` is the receiver's.
+    requesters: lanes of the input sides that may leave here.
+
+    Ports
+    -----
+    request (in, a bit a requester): only for a flit that ``packet_ready`` or ``flit_ready`` allows.
+    offer, channel (in, ``[requester]``): the flit and its channel in the next router.
+    grant (out, a bit a requester): one-hot; the flit is taken in this cycle.
+    packet_ready, flit_ready (out, a bit a channel, registered state): a head flit, or a
+        following flit of the packet in progress, can be sent to that channel.
+    link (out): to the next router; all outputs are registers.
+
+    Timing: a flit granted in cycle t is on the link in cycle t + 1. ``grant`` depends
+    combinationally on ``request``.
+    """
+
+    def __init__(
+        self, flit_bits: int, virtual_channels: int, buffer_depth: int, requesters: int
+    ) -> None:
+        self.virtual_channels = virtual_channels
+        self.buffer_depth = buffer_depth
+        self.requesters = requesters
+        super().__init__(
+            {
+                "request": In(requesters),
+                "offer": In(BufferedFlit(flit_bits)).array(requesters),
+                "channel": In(channel_shape(virtual_channels)).array(requesters),
+                "grant": Out(requesters),
+                "packet_ready": Out(virtual_channels),
+                "flit_ready": Out(virtual_channels),
+                "link": Out(NetworkLink(flit_bits, virtual_channels)),
+            },
+            flit_bits=flit_bits,
+            virtual_channels=virtual_channels,
+            buffer_depth=buffer_depth,
+            requesters=requesters,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build arbiter, multiplexer, link register and channel state."""
+        m = Module()
+        arbiter = Arbiter(self.requesters)
+        add_block(m, platform, "arbiter", arbiter)
+        sends = Signal()
+        m.d.comb += [
+            arbiter.request.eq(self.request),
+            arbiter.advance.eq(1),
+            self.grant.eq(arbiter.grant),
+            sends.eq(self.request.any()),
+        ]
+        chosen = Signal(self.offer[0].shape())
+        channel = Signal(channel_shape(self.virtual_channels))
+        offers = [offer.as_value() for offer in self.offer]
+        m.d.comb += [
+            chosen.eq(_select(arbiter.grant, offers)),
+            channel.eq(_select(arbiter.grant, list(self.channel))),
+        ]
+        m.d.sync += [
+            self.link.valid.eq(sends),
+            self.link.flit.eq(chosen.flit),
+            self.link.parity.eq(chosen.parity),
+            self.link.channel.eq(channel),
+        ]
+        for i in range(self.virtual_channels):
+            counter = CreditCounter(self.buffer_depth)
+            add_block(m, platform, f"credit_{i}", counter)
+            taken = Signal(name=f"taken_{i}")
+            busy = Signal(name=f"busy_{i}")
+            m.d.comb += [
+                taken.eq(sends & (channel == i)),
+                counter.take.eq(taken),
+                counter.give.eq(self.link.credit[i]),
+                self.flit_ready[i].eq(counter.available),
+                self.packet_ready[i].eq(counter.available & ~busy),
+            ]
+            with m.If(taken):
+                m.d.sync += busy.eq(~chosen.flit.tail)
+        return m
+
+
+def _select(grant: Signal, values: list[Any]) -> Any:
+    """The OR of ``values``, each gated by its bit of a one-hot ``grant``."""
+    result: Any = 0
+    for bit, value in zip(grant, values, strict=True):
+        result |= value & bit.replicate(len(value))
+    return result

@@ -1,0 +1,136 @@
+"""The router of both networks: five ports, one cycle."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..layouts.space import COORDINATE_BITS
+from ..library import Block, add_block
+from .input_port import InputPort
+from .link import NetworkLink, Port, validate_network
+from .output_port import OutputPort
+from .routing import turns_to
+
+
+class Router(Block):
+    """Forwards flits between four neighbours and the local endpoint of a 2D mesh.
+
+    Wormhole switching: a packet holds its channel of the next router from head to tail. Credits
+    say how many flits the next router can take, so a flit on a link is always taken. Packets stay
+    in their message class, and packets of one class from one source to one destination in order.
+
+    Parameters
+    ----------
+    flit_bits: payload bits of a flit.
+    virtual_channels: 1 to 8.
+    buffer_depth: flits a virtual channel can hold, 1 to 32; 4 suffice for full throughput.
+    routing: ``"dimension_ordered"``.
+    message_classes: a divisor of ``virtual_channels``; channel c belongs to class
+        ``c // (virtual_channels // message_classes)``. Default: each channel is a class.
+    shared_lane: the channels of an input share one path to the crossbar (small), else each has
+        its own (faster under load).
+
+    Ports
+    -----
+    north_in, east_in, south_in, west_in, local_in (in) and ..._out (out): :class:`NetworkLink`.
+        A side at the mesh edge stays unconnected: nothing arrives there, nothing is sent there
+        as long as destinations are inside the mesh (``NetworkEndpoint`` sees to it).
+    x, y (in): the router's coordinates; x grows east, y south; constant in operation.
+    parity_error (out, a bit a :class:`Port`, registered): a flit arrived with wrong parity.
+
+    Timing: a flit on an input link in cycle t is on the output link in cycle t + 2 if its output
+    is free: one cycle in the router, one on the link. A channel carries one flit a cycle with
+    ``buffer_depth`` >= 4. There is no combinational path from input to output ports.
+
+    Errors: a flit with wrong parity is reported by ``parity_error`` and still forwarded, with
+    its wrong parity, so that its destination sees it too.
+
+    Source: W. J. Dally and B. Towles, Principles and Practices of Interconnection Networks,
+    chapters 13 to 17; queues by next output after Tamir and Frazier, "Dynamically-allocated
+    multi-queue buffers for VLSI communication switches", 1992.
+    """
+
+    def __init__(
+        self,
+        flit_bits: int,
+        virtual_channels: int,
+        buffer_depth: int,
+        routing: str = "dimension_ordered",
+        message_classes: int | None = None,
+        shared_lane: bool = True,
+    ) -> None:
+        classes = virtual_channels if message_classes is None else message_classes
+        validate_network(virtual_channels, buffer_depth, classes)
+        turns_to(routing, Port.LOCAL)
+        self.flit_bits = flit_bits
+        self.virtual_channels = virtual_channels
+        self.buffer_depth = buffer_depth
+        self.routing = routing
+        self.message_classes = classes
+        self.lanes = 1 if shared_lane else virtual_channels
+        link = NetworkLink(flit_bits, virtual_channels)
+        sides = {f"{port.name.lower()}_in": In(link) for port in Port}
+        sides |= {f"{port.name.lower()}_out": Out(link) for port in Port}
+        super().__init__(
+            {
+                **sides,
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "parity_error": Out(len(Port)),
+            },
+            flit_bits=flit_bits,
+            virtual_channels=virtual_channels,
+            buffer_depth=buffer_depth,
+            routing=routing,
+            message_classes=classes,
+            lanes=self.lanes,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Join input and output ports by the turns that the routing takes."""
+        m = Module()
+        inputs = {port: self._input(m, platform, port) for port in Port}
+        grants: dict[Port, list[Any]] = {port: [0] * self.lanes for port in Port}
+        for output in Port:
+            sources = turns_to(self.routing, output)
+            block = self._output(m, platform, output, len(sources) * self.lanes)
+            for i, source in enumerate(sources):
+                for lane in range(self.lanes):
+                    place = i * self.lanes + lane
+                    m.d.comb += [
+                        block.request[place].eq(inputs[source].request[lane][output]),
+                        block.offer[place].eq(inputs[source].offer[lane]),
+                        block.channel[place].eq(inputs[source].channel[lane]),
+                    ]
+                    grants[source][lane] |= block.grant[place]
+            for port in Port:
+                if port in sources:
+                    m.d.comb += [
+                        inputs[port].packet_ready[output].eq(block.packet_ready),
+                        inputs[port].flit_ready[output].eq(block.flit_ready),
+                    ]
+        for port in Port:
+            m.d.comb += inputs[port].grant.eq(Cat(grants[port]))
+        m.d.comb += self.parity_error.eq(Cat(inputs[port].parity_error for port in Port))
+        return m
+
+    def _input(self, m: Module, platform: Any, side: Port) -> InputPort:
+        block = InputPort(
+            self.flit_bits,
+            self.virtual_channels,
+            self.buffer_depth,
+            self.message_classes,
+            self.lanes,
+            side,
+        )
+        add_block(m, platform, f"{side.name.lower()}_input", block)
+        connect(m, flipped(getattr(self, f"{side.name.lower()}_in")), block.link)
+        m.d.comb += [block.x.eq(self.x), block.y.eq(self.y)]
+        return block
+
+    def _output(self, m: Module, platform: Any, side: Port, requesters: int) -> OutputPort:
+        block = OutputPort(self.flit_bits, self.virtual_channels, self.buffer_depth, requesters)
+        add_block(m, platform, f"{side.name.lower()}_output", block)
+        connect(m, block.link, flipped(getattr(self, f"{side.name.lower()}_out")))
+        return block

@@ -1,0 +1,100 @@
+"""Packets through whole meshes: delivery, order, latency, unreachable destinations."""
+
+import pytest
+from octopus.hw.noc.mesh import NetworkMesh
+
+from .harness import SEED, MeshHarness, Packet
+
+OPTIONS = {
+    "control": {"flit_bits": 79, "virtual_channels": 1, "buffer_depth": 4},
+    "data": {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4},
+    "shallow": {"flit_bits": 40, "virtual_channels": 2, "buffer_depth": 1},
+    "lanes": {
+        "flit_bits": 40,
+        "virtual_channels": 4,
+        "buffer_depth": 3,
+        "message_classes": 2,
+        "shared_lane": False,
+    },
+    "one_class": {
+        "flit_bits": 40,
+        "virtual_channels": 4,
+        "buffer_depth": 4,
+        "message_classes": 1,
+    },
+}
+
+
+def random_traffic(harness: MeshHarness, packets: int, longest: int) -> None:
+    """Random packets between all nodes; never from host to host."""
+    for number in range(packets):
+        source = harness.random.randrange(harness.nodes)
+        destination = harness.random.randrange(harness.nodes)
+        if source == destination == harness.nodes - 1:
+            destination = 0
+        length = harness.random.randint(1, longest)
+        index = harness.random.randrange(harness.mesh.message_classes)
+        harness.add(source, Packet(destination, index, length, number))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 3), (1, 1)])
+def test_every_packet_arrives_once_and_in_order(name: str, size: tuple[int, int]) -> None:
+    options = OPTIONS[name]
+    harness = MeshHarness(NetworkMesh(*size, **options), options["flit_bits"])
+    random_traffic(harness, 150, 1 if name == "control" else 6)
+    score = harness.run(rate=0.8, ready=0.6)
+    assert score.received == score.sent
+    assert score.parity_errors == 0
+    assert score.unreachable == 0
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_zero_load_latency_is_two_cycles_a_router_and_two_for_the_interface(name: str) -> None:
+    options = OPTIONS[name]
+    columns, rows = 4, 3
+    for source, destination in ((0, 11), (11, 0), (5, 5), (3, 8), (12, 11), (7, 12)):
+        harness = MeshHarness(NetworkMesh(columns, rows, **options), options["flit_bits"])
+        harness.add(source, Packet(destination, 0, 1, 1))
+        score = harness.run()
+        ((start, end),) = score.cycles.values()
+        place = [(0 if node == 12 else node) for node in (source, destination)]
+        hops = abs(place[0] % columns - place[1] % columns)
+        hops += abs(place[0] // columns - place[1] // columns) + 1
+        assert end - start == 2 * hops + 2
+
+
+def test_packet_to_outside_the_mesh_is_reported_and_does_not_disturb_others() -> None:
+    harness = MeshHarness(NetworkMesh(2, 2, 64, 2, 4), 64, SEED)
+    harness.node_code = lambda node: {7: 2, 8: 2 << 5, 9: 1 << 10 | 1}.get(  # type: ignore[method-assign]
+        node, node % 2 | node // 2 << 5 if node < 4 else 1 << 10
+    )
+    for number, destination in enumerate((3, 7, 3, 8, 9, 3)):
+        harness.add(0, Packet(destination, 0, 3, number))
+    harness.add(4, Packet(4, 1, 2, 10))
+    harness.add(4, Packet(2, 1, 2, 11))
+    score = harness.run(limit=300)
+    assert score.unreachable == 4
+    assert {key: len(items) for key, items in score.received.items()} == {
+        (0, 3, 0): 3,
+        (4, 2, 1): 1,
+    }
+    assert score.received[0, 3, 0] == score.sent[0, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"virtual_channels": 9}, "virtual_channels is 9; allowed: 1 to 8"),
+        ({"buffer_depth": 0}, "buffer_depth is 0; allowed: 1 to 32"),
+        ({"flit_bits": 10}, "flit_bits is 10; allowed: 11 or more"),
+        ({"message_classes": 3}, "message_classes is 3; allowed: divisors"),
+        ({"routing": "random"}, "routing is 'random'; allowed: dimension_ordered"),
+    ],
+)
+def test_invalid_parameters_are_named(change: dict[str, object], message: str) -> None:
+    from octopus.hw.noc.router import Router
+
+    options = {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4} | change
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        Router(**options)  # type: ignore[arg-type]
