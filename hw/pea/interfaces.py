@@ -1,4 +1,8 @@
-"""What crosses the border of the array: tokens, run commands, edge streams, context writes."""
+"""What crosses the border of the array: tokens, run commands, edge streams, context writes.
+
+The TBU uses :class:`octopus.hw.pea.ArrayCore`, the sequencer and the array in one block; the token
+between them runs ahead of the array, so nobody else should have to know it.
+"""
 
 from amaranth.hdl import Shape
 from amaranth.lib import data, wiring
@@ -35,9 +39,13 @@ def element_shape(pea: PeaConfig) -> Shape:
 
 
 def sequencer_token(pea: PeaConfig) -> data.StructLayout:
-    """What the sequencer sends to every PE in each cycle.
+    """What the sequencer tells the array about one array cycle, two clocks ahead of it.
 
-    ``active`` has one bit a software-pipeline stage; ``clear`` comes with a run's first cycle.
+    ``bank``, ``slot``, ``active`` (one bit a software-pipeline stage) and ``clear`` (with a run's
+    first cycle) are the token of the specification. ``valid``: there is such a cycle (otherwise
+    this clock is a gap that the array skips). ``last`` (not with ``valid``): the run is over, the
+    array empties its links. ``cancel``: tokens sent and not yet executing are void. ``abort``:
+    everything is void, at once.
     """
     return data.StructLayout(
         {
@@ -45,6 +53,10 @@ def sequencer_token(pea: PeaConfig) -> data.StructLayout:
             "slot": slot_shape(pea),
             "active": pea.stages,
             "clear": 1,
+            "valid": 1,
+            "last": 1,
+            "cancel": 1,
+            "abort": 1,
         }
     )
 
