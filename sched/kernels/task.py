@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.space import WORD_BYTES
 
 Array = NDArray[Any]
 
-DTYPES = {"int8": np.dtype("<i1"), "int32": np.dtype("<i4")}
+DTYPES: dict[str, np.dtype[Any]] = {"int8": np.dtype("<i1"), "int32": np.dtype("<i4")}
 ADDRESS_LIMIT = 1 << 32
 
 

@@ -1,0 +1,330 @@
+"""What the Control Block Unit must do with tokens: a model written from the specification.
+
+It knows nothing of cycles. Tokens are handled one at a time, in any order the caller likes;
+for graphs whose results do not depend on that order the hardware must give the same set of
+tokens and tasks.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from octopus.hw.layouts.block import BlockKind, Combine, Comparison
+from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.token import TokenKind
+
+WORD = 1 << 32
+MAXIMUM_FAN_OUT = 1 << 12
+MAXIMUM_EXPECTED = (1 << 16) - 1
+
+Place = tuple[int, int] | None
+"""A cluster's (x, y), or None for the host."""
+
+
+@dataclass(frozen=True)
+class Successor:
+    """An entry of the successor table. ``destination`` None is the host."""
+
+    destination: Place
+    block: int
+    kind: TokenKind = TokenKind.ARRIVE
+    arm: int = 0
+
+
+@dataclass(frozen=True)
+class BlockModel:
+    """An entry of the block table with its successors."""
+
+    kind: BlockKind
+    successors: Sequence[Successor] = ()
+    comparison: Comparison = Comparison.ALWAYS
+    combine: Combine = Combine.SUM
+    operand: int = 0
+    join_count: int = 0
+    shards: int = 1
+    descriptor: int = 0
+    kernel: int = 0
+    task_block_units: int = 0
+
+
+@dataclass(frozen=True, order=True)
+class TokenModel:
+    """A token under way; values are unsigned."""
+
+    destination: Place
+    kind: int
+    block: int
+    instance: int
+    index: int
+    value: int
+    status: int = 0
+
+
+@dataclass(frozen=True, order=True)
+class TaskModel:
+    """A dispatch to a TBU."""
+
+    place: Place
+    block: int
+    instance: int
+    index: int
+    shard: int
+    shards: int
+    value: int
+    descriptor: int
+    task_block_units: int
+
+
+@dataclass(frozen=True)
+class ResultModel:
+    """How a task (one shard of it) ended."""
+
+    value: int
+    status: Status = Status.OK
+
+
+@dataclass
+class _Stored:
+    arrivals: int = 0
+    combined: int = 0
+    expected: int | None = None
+    rounds: int = 0
+
+
+@dataclass
+class ControlBlockModel:
+    """The blocks of one cluster.
+
+    Parameters
+    ----------
+    place: (x, y) of the cluster.
+    blocks: the block table.
+    instances: number of instances the token store has room for.
+    """
+
+    place: tuple[int, int]
+    blocks: Sequence[BlockModel]
+    instances: int
+    _store: dict[tuple[int, int], _Stored] = field(default_factory=dict)
+    _shards: dict[tuple[int, int, int], list[ResultModel]] = field(default_factory=dict)
+
+    def deliver(self, token: TokenModel) -> tuple[list[TokenModel], list[TaskModel]]:
+        """The tokens and the tasks that follow from one token for this cluster."""
+        if token.block >= len(self.blocks) or token.instance >= self.instances:
+            return [_fault(token, Status.DESCRIPTOR_INVALID)], []
+        block = self.blocks[token.block]
+        if token.kind == TokenKind.EXPECT.value:
+            return self._expect(token, block), []
+        if token.kind != TokenKind.ARRIVE.value or block.kind == BlockKind.INVALID:
+            return [_fault(token, Status.DESCRIPTOR_INVALID)], []
+        if block.kind == BlockKind.TASK:
+            return [], self._tasks(token, block)
+        return self._control(token, block), []
+
+    def complete(self, task: TaskModel, result: ResultModel) -> list[TokenModel]:
+        """The tokens that follow from the end of a task or of one of its shards.
+
+        The order of a task's shards matters only for which failure is reported.
+        """
+        key = task.block, task.instance, task.index
+        results = self._shards.setdefault(key, [])
+        results.append(result)
+        if len(results) < task.shards:
+            return []
+        del self._shards[key]
+        block = self.blocks[task.block]
+        token = TokenModel(
+            self.place, TokenKind.ARRIVE.value, task.block, task.instance, task.index, 0
+        )
+        failures = [item.status for item in results if item.status != Status.OK]
+        if failures:
+            return [_fault(token, failures[0])]
+        total = results[0].value
+        for item in results[1:]:
+            total = combine(block.combine, total, item.value)
+        return _to_all(token, block, value=total)
+
+    def _tasks(self, token: TokenModel, block: BlockModel) -> list[TaskModel]:
+        shards = max(1, block.shards)
+        return [
+            TaskModel(
+                self.place,
+                token.block,
+                token.instance,
+                token.index,
+                shard,
+                shards,
+                token.value,
+                block.descriptor,
+                block.task_block_units,
+            )
+            for shard in range(shards)
+        ]
+
+    def _stored(self, token: TokenModel) -> _Stored:
+        return self._store.setdefault((token.instance, token.block), _Stored())
+
+    def _expect(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
+        if block.kind != BlockKind.GATHER or token.value > MAXIMUM_EXPECTED:
+            return [_fault(token, Status.DESCRIPTOR_INVALID)]
+        stored = self._stored(token)
+        stored.expected = token.value
+        return self._gathered(token, block, stored)
+
+    def _gathered(self, token: TokenModel, block: BlockModel, stored: _Stored) -> list[TokenModel]:
+        if stored.expected is None or stored.arrivals < stored.expected:
+            return []
+        total = stored.combined if stored.expected else 0
+        self._store[token.instance, token.block] = _Stored()
+        return _to_all(token, block, value=total, index=0)
+
+    def _control(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
+        kind, value = block.kind, token.value
+        if kind in (BlockKind.SOURCE, BlockKind.MERGE, BlockKind.SINK):
+            return _to_all(token, block)
+        if kind == BlockKind.BRANCH:
+            return _to_arm(token, block, int(holds(block.comparison, value, block.operand)))
+        if kind == BlockKind.SWITCH:
+            return _to_arm(token, block, min(value, block.operand - 1))
+        if kind == BlockKind.MULTICAST:
+            chosen = sum(value >> arm & 1 for arm in range(min(block.operand, 32)))
+            return _tokens(token, block, lambda item: bool(value >> item.arm & 1), expect=chosen)
+        if kind == BlockKind.LOOP:
+            return self._loop(token, block)
+        if kind == BlockKind.MAP:
+            return _map(token, block)
+        stored = self._stored(token)
+        stored.combined = (
+            combine(block.combine, stored.combined, value) if stored.arrivals else value
+        )
+        stored.arrivals += 1
+        if kind == BlockKind.GATHER:
+            return self._gathered(token, block, stored)
+        if stored.arrivals < block.join_count:
+            return []
+        self._store[token.instance, token.block] = _Stored()
+        return _to_all(token, block, value=stored.combined, index=0)
+
+    def _loop(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
+        if block.comparison != Comparison.COUNT:
+            return _to_arm(token, block, int(holds(block.comparison, token.value, block.operand)))
+        stored = self._stored(token)
+        again = stored.rounds < block.operand
+        stored.rounds = stored.rounds + 1 if again else 0
+        return _to_arm(token, block, int(again))
+
+
+def signed(word: int) -> int:
+    """A 32-bit word as a signed integer."""
+    return word - WORD if word >= WORD // 2 else word
+
+
+def holds(comparison: Comparison, value: int, operand: int) -> bool:
+    """Whether ``value comparison operand``; both unsigned words."""
+    return {
+        Comparison.ALWAYS: True,
+        Comparison.EQ: value == operand,
+        Comparison.NE: value != operand,
+        Comparison.LT: signed(value) < signed(operand),
+        Comparison.GE: signed(value) >= signed(operand),
+        Comparison.LTU: value < operand,
+        Comparison.GEU: value >= operand,
+        Comparison.COUNT: False,
+    }[comparison]
+
+
+def combine(operation: Combine, first: int, second: int) -> int:
+    """Two unsigned words combined."""
+    if operation == Combine.MINIMUM:
+        return min(first, second, key=signed)
+    if operation == Combine.MAXIMUM:
+        return max(first, second, key=signed)
+    if operation == Combine.AND:
+        return first & second
+    if operation == Combine.OR:
+        return first | second
+    return (first + second) % WORD
+
+
+def _fault(token: TokenModel, status: Status) -> TokenModel:
+    return TokenModel(
+        None, TokenKind.FAULT.value, token.block, token.instance, token.index, 0, status.value
+    )
+
+
+def _tokens(
+    token: TokenModel,
+    block: BlockModel,
+    chosen: Callable[[Successor], bool],
+    expect: int | None = None,
+    value: int | None = None,
+    index: int | None = None,
+) -> list[TokenModel]:
+    """One token to each chosen successor; EXPECT successors are always chosen."""
+    value = token.value if value is None else value
+    index = token.index if index is None else index
+    result = []
+    for item in block.successors:
+        if item.kind == TokenKind.EXPECT:
+            number = value if expect is None else expect
+            fields = (item.block, token.instance, 0, number)
+        elif chosen(item):
+            fields = (item.block, token.instance, index, value)
+        else:
+            continue
+        result.append(TokenModel(item.destination, item.kind.value, *fields))
+    return result
+
+
+def _to_all(
+    token: TokenModel, block: BlockModel, value: int | None = None, index: int | None = None
+) -> list[TokenModel]:
+    return _tokens(token, block, lambda item: True, value=value, index=index)
+
+
+def _to_arm(token: TokenModel, block: BlockModel, arm: int) -> list[TokenModel]:
+    return _tokens(token, block, lambda item: item.arm == arm)
+
+
+def _map(token: TokenModel, block: BlockModel) -> list[TokenModel]:
+    if token.value > MAXIMUM_FAN_OUT:
+        return [_fault(token, Status.DESCRIPTOR_INVALID)]
+    result = _tokens(token, block, lambda item: False)
+    for index in range(token.value):
+        result += [
+            made
+            for made in _tokens(token, block, lambda item: True, index=index)
+            if made.kind != TokenKind.EXPECT.value
+        ]
+    return result
+
+
+def run(
+    clusters: Mapping[tuple[int, int], ControlBlockModel],
+    tokens: Sequence[TokenModel],
+    execute: Callable[[TaskModel], ResultModel],
+    limit: int = 1_000_000,
+) -> tuple[list[TokenModel], list[TaskModel]]:
+    """Follow ``tokens`` through ``clusters`` until nothing is left.
+
+    Returns:
+        The tokens the host received and the tasks that ran, in the order of this model.
+
+    Raises:
+        RuntimeError: more than ``limit`` tokens: the graph does not come to an end.
+    """
+    waiting, to_host, ran = deque(tokens), [], []
+    for _ in range(limit):
+        if not waiting:
+            return to_host, ran
+        token = waiting.popleft()
+        if token.destination is None:
+            to_host.append(token)
+            continue
+        cluster = clusters[token.destination]
+        following, tasks = cluster.deliver(token)
+        waiting.extend(following)
+        for task in tasks:
+            ran.append(task)
+            waiting.extend(cluster.complete(task, execute(task)))
+    raise RuntimeError(f"more than {limit} tokens")

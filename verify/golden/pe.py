@@ -1,0 +1,143 @@
+"""Golden model of one processing element, a step a cycle (specification, section PE)."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import (
+    OperandSource,
+    Operation,
+    OutputSelect,
+    PredicateMode,
+)
+from octopus.hw.layouts.words import WORD_MASK
+
+from .arithmetic import ARTIFICIAL_INTELLIGENCE, COMPUTE, dot4, requantise
+from .instruction import LINKS, OPPOSITE, DecodedInstruction
+
+Link = int | None
+"""The value on a link: a 32-bit pattern, or None if it is not valid."""
+
+
+class ProcessingElement:
+    """Registers, predicate, accumulator, results in flight and output links of a PE.
+
+    Attributes
+    ----------
+    outputs: the four output links (north, east, south, west) as they are in the coming cycle.
+    exit: whether ``exit`` is visible to the sequencer in the coming cycle.
+    """
+
+    def __init__(self, pea: PeaConfig) -> None:
+        self._all_operations = pea.operations == "all"
+        self._latency = pea.pipeline_stages
+        self._register_count = pea.registers
+        self.outputs: list[Link] = [None] * 4
+        self.exit = False
+        self._flight: deque[tuple[DecodedInstruction, int] | None] = deque()
+        self._clear()
+
+    def _clear(self) -> None:
+        self.registers = [0] * self._register_count
+        self.predicate = False
+        self.accumulator = 0
+        self.accumulator_valid = False
+        self._flight = deque([None] * (self._latency - 1))
+
+    def step(
+        self, instruction: DecodedInstruction, active: int, clear: bool, inputs: Sequence[Link]
+    ) -> None:
+        """One cycle.
+
+        Parameters
+        ----------
+        active, clear: of the token. inputs: the links that enter from north, east, south, west.
+        """
+        if clear:
+            self._clear()
+        acts = bool(active >> instruction.stage & 1) and self._agrees(instruction.predicate)
+        result = self._result(instruction, inputs) if acts else None
+        links = [self._forwarded(instruction, d, acts, inputs) for d in range(4)]
+        self._flight.append(None if result is None else (instruction, result))
+        self.exit = False
+        landing = self._flight.popleft()
+        if landing is not None:
+            self._land(*landing, links)
+        self.outputs = links
+
+    def _agrees(self, mode: PredicateMode) -> bool:
+        if mode is PredicateMode.ALWAYS:
+            return True
+        return self.predicate == (mode is PredicateMode.IF_TRUE)
+
+    def _operand(
+        self, source: OperandSource, register: int, constant: int, inputs: Sequence[Link]
+    ) -> Link:
+        if source is OperandSource.ZERO:
+            return 0
+        if source is OperandSource.REGISTER:
+            return self.registers[register]
+        if source is OperandSource.CONSTANT:
+            return constant
+        return inputs[LINKS[source]]
+
+    def _result(self, instruction: DecodedInstruction, inputs: Sequence[Link]) -> Link:
+        """The valid result of an instruction that acts, or None; updates the accumulator.
+
+        The accumulator works in the last pipeline stage, in the order of issue, so that
+        updating it here gives every instruction the value it finds there.
+        """
+        operation = instruction.operation
+        if operation is Operation.NOP:
+            return None
+        if not (self._all_operations or operation in ARTIFICIAL_INTELLIGENCE):
+            return None
+        constant = instruction.constant
+        a = self._operand(instruction.a, instruction.a_register, constant, inputs)
+        b: Link = 0
+        if instruction.uses_b:
+            b = self._operand(instruction.b, instruction.b_register, constant, inputs)
+        if a is None or b is None:
+            return None
+        if operation is Operation.SELECT:
+            return a if self.predicate else b
+        if operation is Operation.DOT4:
+            self.accumulator = (self.accumulator + dot4(a, b)) & WORD_MASK
+            self.accumulator_valid = True
+            return self.accumulator
+        if operation in (Operation.READ_ACCUMULATOR, Operation.REQUANTISE):
+            return self._drain(operation, a, b)
+        return COMPUTE[operation](a, b) & WORD_MASK
+
+    def _drain(self, operation: Operation, a: int, b: int) -> Link:
+        valid, accumulated = self.accumulator_valid, (self.accumulator + a) & WORD_MASK
+        self.accumulator, self.accumulator_valid = 0, False
+        if not valid:
+            return None
+        return requantise(accumulated, b) if operation is Operation.REQUANTISE else accumulated
+
+    def _forwarded(
+        self, instruction: DecodedInstruction, direction: int, acts: bool, inputs: Sequence[Link]
+    ) -> Link:
+        """What STRAIGHT or ROUTE puts on an output link at the end of this cycle."""
+        select = instruction.outputs[direction]
+        if select is OutputSelect.STRAIGHT:
+            return inputs[OPPOSITE[direction]]
+        if select is not OutputSelect.ROUTE:
+            return None
+        if instruction.route not in LINKS and not acts:
+            return None
+        return self._operand(
+            instruction.route, instruction.b_register, instruction.constant, inputs
+        )
+
+    def _land(self, instruction: DecodedInstruction, result: int, links: list[Link]) -> None:
+        """The effects of a valid result that leaves the pipeline at the end of this cycle."""
+        if instruction.write_register:
+            self.registers[instruction.destination_register] = result
+        if instruction.write_predicate:
+            self.predicate = result != 0
+        self.exit = instruction.exit and result != 0
+        for direction, select in enumerate(instruction.outputs):
+            if select is OutputSelect.RESULT:
+                links[direction] = result
