@@ -64,8 +64,9 @@ class SystolicKernel(Kernel):
     ----------
     inner_words: words (four bytes) of the inner dimension, limited to ``LONGEST_PERIOD``:
         longer products share one kernel.
-    rows: array rows in use, if the array has as many. parameters: ``RequantiseParameters`` as a word for int8 results
-    (the bias follows the weights in the north stream); None for 32-bit results without bias.
+    rows: array rows in use, if the array has as many.
+    parameters: ``RequantiseParameters`` as a word for int8 results (the bias follows the
+        weights in the north stream); None for 32-bit results without bias.
     """
 
     inner_words: int

@@ -1,0 +1,176 @@
+"""The golden PE against hand-worked cases of the specification."""
+
+import pytest
+from octopus.hw.config import OctopusConfig, PeaConfig
+from octopus.hw.layouts.instruction import (
+    Operation,
+    OperandSource,
+    OutputSelect,
+    PredicateMode,
+    RequantiseParameters,
+)
+from octopus.hw.layouts.words import pack
+from octopus.sched.kernels.assembler import Instruction
+from octopus.verify.golden.instruction import EAST, WEST, decode
+from octopus.verify.golden.pe import ProcessingElement
+
+S, O = OperandSource, OutputSelect
+NOTHING = [None] * 4
+
+
+def array(latency: int = 2, operations: str = "all") -> PeaConfig:
+    pea = OctopusConfig.load("tiny").pea
+    return pea.model_copy(update={"pipeline_stages": latency, "operations": operations})
+
+
+def run(element, instruction, inputs=NOTHING, active=1, clear=False):
+    element.step(decode(*instruction.words()), active, clear, inputs)
+    return element.outputs
+
+
+def compute(operation, a, b=0, latency=1):
+    """The result of one operation on operands from west and east, or None."""
+    element = ProcessingElement(array(latency))
+    instruction = Instruction(operation, S.WEST, S.EAST, north=O.RESULT)
+    inputs = [None, b & 0xFFFFFFFF, None, a & 0xFFFFFFFF]
+    return run(element, instruction, inputs)[0]
+
+
+@pytest.mark.parametrize(
+    ("operation", "a", "b", "result"),
+    [
+        (Operation.PASS, -3, 0, -3),
+        (Operation.ADD, 0x7FFFFFFF, 1, -(1 << 31)),
+        (Operation.SUB, 0, 1, -1),
+        (Operation.MUL, -3, 5, -15),
+        (Operation.MUL, 0x10000, 0x10000, 0),
+        (Operation.MULH, -1, 1, -1),
+        (Operation.MULH, -(1 << 31), -(1 << 31), 1 << 30),
+        (Operation.SHL, 1, 33, 2),
+        (Operation.SHR, -1, 28, 15),
+        (Operation.SAR, -16, 2, -4),
+        (Operation.AND, 12, 10, 8),
+        (Operation.OR, 12, 10, 14),
+        (Operation.XOR, 12, 10, 6),
+        (Operation.MIN, -1, 1, -1),
+        (Operation.MAX, -1, 1, 1),
+        (Operation.EQ, 5, 5, 1),
+        (Operation.NE, 5, 5, 0),
+        (Operation.LT, -1, 1, 1),
+        (Operation.GE, -1, 1, 0),
+        (Operation.LTU, -1, 1, 0),
+        (Operation.GEU, -1, 1, 1),
+        (Operation.SELECT, 7, 9, 9),
+        (Operation.ABS, -(1 << 31), 0, -(1 << 31)),
+        (Operation.ABS, -4, 0, 4),
+        (Operation.RELU, -4, 0, 0),
+        (Operation.CLAMP8, 200, 0, 127),
+        (Operation.CLAMP8, -200, 0, -128),
+        (Operation.DOT4, 0x01FF0203, 0x7F800102, 127 + 128 + 2 + 6),
+    ],
+)
+def test_operations(operation, a, b, result):
+    assert compute(operation, a, b) == result & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("latency", [1, 2, 3, 4])
+def test_result_lands_after_the_latency(latency):
+    element = ProcessingElement(array(latency))
+    source = Instruction(Operation.PASS, S.CONSTANT, constant=5, destination=1, east=O.RESULT)
+    read = Instruction(north=O.ROUTE, route=S.REGISTER, b_register=1)
+    seen = [run(element, source)[EAST]]
+    seen += [run(element, Instruction())[EAST] for _ in range(4)]
+    assert seen == [5 if cycle == latency - 1 else None for cycle in range(5)]
+    assert run(element, read)[0] == 5
+
+
+def test_register_is_old_until_the_latency_has_passed():
+    element = ProcessingElement(array(2))
+    run(element, Instruction(Operation.PASS, S.CONSTANT, constant=5, destination=1))
+    read = Instruction(north=O.ROUTE, route=S.REGISTER, b_register=1)
+    assert run(element, read)[0] == 0
+    assert run(element, read)[0] == 5
+
+
+def test_valid_result_wins_over_straight():
+    element = ProcessingElement(array(2))
+    run(element, Instruction(Operation.PASS, S.CONSTANT, constant=5, east=O.RESULT))
+    assert run(element, Instruction(east=O.STRAIGHT), [None, None, None, 9])[EAST] == 5
+    run(element, Instruction(Operation.PASS, S.NORTH, east=O.RESULT))
+    assert run(element, Instruction(east=O.STRAIGHT), [None, None, None, 9])[EAST] == 9
+
+
+def test_what_enabled_and_predicate_gate():
+    element = ProcessingElement(array(1))
+    links = [1, 2, 3, 4]
+    straight = Instruction(east=O.STRAIGHT, north=O.ROUTE, route=S.WEST)
+    assert run(element, straight, links, active=0)[:2] == [4, 4]
+    constant = Instruction(east=O.ROUTE, route=S.CONSTANT, constant=6)
+    assert run(element, constant, links, active=0)[EAST] is None
+    result = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=O.RESULT)
+    for mode, value in ((PredicateMode.IF_TRUE, None), (PredicateMode.IF_FALSE, 6)):
+        gated = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=O.RESULT, predicate=mode)
+        assert run(element, gated, links)[EAST] == value
+    assert run(element, result, links, active=0b10)[EAST] is None
+
+
+def test_predicate_and_exit():
+    element = ProcessingElement(array(2))
+    raise_exit = Instruction(
+        Operation.PASS, S.CONSTANT, constant=1, write_predicate=True, exit=True
+    )
+    run(element, raise_exit)
+    assert not element.exit
+    run(element, Instruction())
+    assert element.exit
+    assert element.predicate
+    run(element, Instruction())
+    assert not element.exit
+
+
+def test_clear_discards_results_in_flight():
+    element = ProcessingElement(array(3))
+    run(element, Instruction(Operation.DOT4, S.CONSTANT, S.CONSTANT, constant=1, east=O.RESULT))
+    drain = Instruction(Operation.READ_ACCUMULATOR, west=O.RESULT)
+    run(element, drain, clear=True)
+    assert [run(element, Instruction())[EAST] for _ in range(3)] == [None] * 3
+    assert element.outputs[WEST] is None
+
+
+def test_accumulator():
+    element = ProcessingElement(array(1))
+    dot = Instruction(Operation.DOT4, S.CONSTANT, S.CONSTANT, constant=2)
+    drain = Instruction(Operation.READ_ACCUMULATOR, S.WEST, west=O.RESULT)
+    run(element, dot)
+    run(element, dot)
+    assert run(element, drain)[WEST] is None
+    assert run(element, drain, [None, None, None, 10])[WEST] == 18
+    assert run(element, drain, [None, None, None, 10])[WEST] is None
+
+
+@pytest.mark.parametrize(
+    ("accumulated", "parameters", "result"),
+    [
+        (100, {"multiplier": 1, "shift": 0}, 100),
+        (3, {"multiplier": 1, "shift": 1}, 2),
+        (-3, {"multiplier": 1, "shift": 1}, -1),
+        (1000, {"multiplier": 1, "shift": 0}, 127),
+        (-1000, {"multiplier": 1, "shift": 0}, -128),
+        (-1000, {"multiplier": 1, "shift": 0, "relu": 1, "zero_point": -5}, -5),
+        (-(1 << 31), {"multiplier": 0xFFFF, "shift": 41, "zero_point": 1}, -63),
+        ((1 << 31) - 1, {"multiplier": 0xFFFF, "shift": 63, "zero_point": 1}, 1),
+    ],
+)
+def test_requantise(accumulated, parameters, result):
+    element = ProcessingElement(array(1))
+    run(element, Instruction(Operation.DOT4))
+    word = pack(RequantiseParameters, parameters)[0]
+    drain = Instruction(Operation.REQUANTISE, S.WEST, S.CONSTANT, constant=word, east=O.RESULT)
+    inputs = [None, None, None, accumulated & 0xFFFFFFFF]
+    assert run(element, drain, inputs)[EAST] == result & 0xFFFFFFFF
+
+
+def test_small_elements_lack_operations():
+    element = ProcessingElement(array(1, "ai"))
+    for operation, value in ((Operation.ADD, 0), (Operation.SUB, None)):
+        assert run(element, Instruction(operation, east=O.RESULT))[EAST] == value
