@@ -1,0 +1,109 @@
+"""Chooses the TBU of a task."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
+
+from ..library import Block
+from .records import KERNEL_BITS
+
+
+class UnitChooser(Block):
+    """Knows what each TBU was given, and names the best of several candidates for a kernel.
+
+    An idle TBU comes first; among equals one where the kernel is resident; then the one with
+    the fewest tasks outstanding; then the lowest number.
+
+    Parameters
+    ----------
+    task_block_units: number of TBUs (1 to 8).
+    outstanding_limit: tasks a TBU is given at a time (from 1).
+    resident_kernels: kernels a TBU keeps, the least recently used leaves first (1 to 8).
+
+    Ports
+    -----
+    open: Out, one bit a TBU: it may be given another task.
+    candidates: In, one bit a TBU. kernel: In, the task's kernel.
+    chosen: Out, one-hot, the best candidate (none if there is none).
+    give: In, the chosen one is given the task now.
+    finished: In, one bit a TBU: it ended a task.
+
+    Timing: ``chosen`` is combinational; the books change at the clock edge.
+
+    Source: docs/specification.md, section 7.
+    """
+
+    def __init__(
+        self, task_block_units: int, outstanding_limit: int, resident_kernels: int
+    ) -> None:
+        for name, value, low, high in (
+            ("task_block_units", task_block_units, 1, 8),
+            ("outstanding_limit", outstanding_limit, 1, 64),
+            ("resident_kernels", resident_kernels, 1, 8),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; allowed: {low} to {high}")
+        self.task_block_units = task_block_units
+        self.outstanding_limit = outstanding_limit
+        self.resident_kernels = resident_kernels
+        super().__init__(
+            {
+                "open": Out(task_block_units),
+                "candidates": In(task_block_units),
+                "kernel": In(KERNEL_BITS),
+                "chosen": Out(task_block_units),
+                "give": In(1),
+                "finished": In(task_block_units),
+            },
+            task_block_units=task_block_units,
+            outstanding_limit=outstanding_limit,
+            resident_kernels=resident_kernels,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        costs: list[tuple[Value, Value]] = []
+        for unit in range(self.task_block_units):
+            given = self.give & self.chosen[unit]
+            outstanding = Signal(range(self.outstanding_limit + 1), name=f"outstanding{unit}")
+            m.d.sync += outstanding.eq(outstanding + given - self.finished[unit])
+            m.d.comb += self.open[unit].eq(outstanding < self.outstanding_limit)
+            resident = self._residency(m, unit, given)
+            cost = Signal(len(outstanding) + 3, name=f"cost{unit}")
+            m.d.comb += cost.eq(
+                Cat(outstanding, ~resident, outstanding != 0, ~self.candidates[unit])
+            )
+            costs.append((cost, Const(1 << unit, self.task_block_units)))
+        while len(costs) > 1:
+            costs = [_cheaper(*costs[i : i + 2]) for i in range(0, len(costs), 2)]
+        best, unit_bit = costs[0]
+        m.d.comb += self.chosen.eq(Mux(best[-1], 0, unit_bit))
+        return m
+
+    def _residency(self, m: Module, unit: int, given: Value) -> Signal:
+        """Whether the kernel is resident; the kernels are kept most recently used first."""
+        depth = self.resident_kernels
+        kernels = [Signal(KERNEL_BITS, name=f"unit{unit}_kernel{i}") for i in range(depth)]
+        valid = Signal(depth, name=f"unit{unit}_kernels_valid")
+        hits = Signal(depth, name=f"unit{unit}_kernel_hits")
+        for i, kernel in enumerate(kernels):
+            m.d.comb += hits[i].eq(valid[i] & (kernel == self.kernel))
+        with m.If(given):
+            m.d.sync += [kernels[0].eq(self.kernel), valid[0].eq(1)]
+            for i in range(1, depth):
+                with m.If(~hits[:i].any()):
+                    m.d.sync += [kernels[i].eq(kernels[i - 1]), valid[i].eq(valid[i - 1])]
+        resident = Signal(name=f"unit{unit}_resident")
+        m.d.comb += resident.eq(hits.any())
+        return resident
+
+
+def _cheaper(
+    first: tuple[Value, Value], second: tuple[Value, Value] | None = None
+) -> tuple[Value, Value]:
+    """The candidate of lower cost; the first of two equals."""
+    if second is None:
+        return first
+    keep = first[0] <= second[0]
+    return Mux(keep, first[0], second[0]), Mux(keep, first[1], second[1])

@@ -1,0 +1,269 @@
+"""The Control Block Unit: follows the workflow graph in hardware."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..config import ControlBlockUnitConfig
+from ..interfaces import ConfigurationPort
+from ..layouts.descriptor import Status
+from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
+from ..layouts.token import Completion, ControlPacket, Dispatch, TokenKind
+from ..library import Block, add_block
+from .dispatcher import TaskDispatcher
+from .evaluator import BlockEvaluator
+from .records import Event, EventKind
+from .shards import ShardTracker
+from .statistics import StatisticsTable
+from .tables import ConfigurationTables
+from .token_store import TokenStore
+from .walker import SuccessorWalker
+
+SHARD_GROUPS = 4
+"""Tasks in shards that may run at once."""
+
+SUSPENDED_MAPS = 16
+"""Maps that may wait for what they started."""
+
+
+class ControlBlockUnit(Block):
+    """Takes tokens and completions, evaluates control blocks, dispatches tasks to its TBUs.
+
+    One event a cycle enters (the tables are read), is evaluated in the next cycle, and becomes
+    a ready task or a firing; firings are walked, one successor a cycle, and their tokens for
+    this cluster enter again. Nothing an evaluation yields ever has to wait, for room is made
+    sure of before an event enters (docs/control_block_unit.md).
+
+    Parameters
+    ----------
+    config: table sizes. task_block_units: TBUs of the cluster (1 to 8).
+    outstanding_limit: tasks a TBU is given at a time, at most its queue's depth.
+    resident_kernels: kernels a TBU keeps (its context banks).
+
+    Ports
+    -----
+    x, y: In, the cluster's coordinates.
+    token_in: In stream, tokens of the control network for this cluster.
+    token_out: Out stream, tokens to other clusters or the host (registered).
+    dispatch: Out streams, one a TBU (registered). completion: In streams, one a TBU.
+    configuration: In(ConfigurationPort), tables, statistics and registers.
+    kernel_table_address: Out, byte offset in cluster memory; kernel_count: Out.
+
+    Timing: completion to ``dispatch`` of a successor task, 4 cycles; through one control
+    block, 6 cycles (each successor entry examined before the right one: one more). Token to
+    ``dispatch``: 2 cycles. ``ready`` of tokens and completions is combinational from their
+    valids. Tokens are accepted ``blocks * instances`` cycles after reset.
+
+    Errors: tokens for blocks or instances that do not exist and failed tasks become FAULT
+    tokens to the host.
+
+    Source: docs/specification.md, section 7.
+    """
+
+    def __init__(
+        self,
+        config: ControlBlockUnitConfig,
+        task_block_units: int,
+        outstanding_limit: int = 4,
+        resident_kernels: int = 2,
+    ) -> None:
+        self.config = config
+        self.task_block_units = task_block_units
+        self.reserved = task_block_units * outstanding_limit + 4
+        queue_depth = max(4 * config.successors, 1 << (8 * self.reserved - 1).bit_length())
+        self.queue_depth = queue_depth
+        self.tables = ConfigurationTables(config.blocks, config.successors)
+        self.store = TokenStore(config.blocks, config.instances)
+        self.statistics = StatisticsTable(config.blocks)
+        self.evaluator = BlockEvaluator()
+        self.shards = ShardTracker(SHARD_GROUPS)
+        self.walker = SuccessorWalker(queue_depth, queue_depth // 4, SUSPENDED_MAPS)
+        self.dispatcher = TaskDispatcher(
+            task_block_units,
+            window=config.queue_depth,
+            backlog=max(config.successors, 64),
+            outstanding_limit=outstanding_limit,
+            resident_kernels=resident_kernels,
+        )
+        super().__init__(
+            {
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "token_in": In(stream.Signature(ControlPacket)),
+                "token_out": Out(stream.Signature(ControlPacket)),
+                "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
+                "completion": In(stream.Signature(Completion)).array(task_block_units),
+                "configuration": In(ConfigurationPort()),
+                "kernel_table_address": Out(OFFSET_BITS),
+                "kernel_count": Out(16),
+            },
+            config=config,
+            task_block_units=task_block_units,
+            outstanding_limit=outstanding_limit,
+            resident_kernels=resident_kernels,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for name in (
+            "tables", "store", "statistics", "shards", "walker", "dispatcher",
+        ):  # fmt: skip
+            add_block(m, platform, name, getattr(self, name))
+        m.submodules.evaluator = self.evaluator
+        connect(m, flipped(self.configuration), self.tables.configuration)
+        connect(m, self.walker.packet, flipped(self.token_out))
+        for inner, outer in zip(self.dispatcher.dispatch, self.dispatch, strict=True):
+            connect(m, inner, flipped(outer))
+        m.d.comb += [
+            self.kernel_table_address.eq(self.tables.kernel_table_address),
+            self.kernel_count.eq(self.tables.kernel_count),
+        ]
+
+        taken, taken_valid = Signal(Event), Signal()
+        event, event_valid, in_table = Signal(Event), Signal(), Signal()
+        self._admit(m, taken, taken_valid)
+        m.d.sync += [
+            event.eq(taken),
+            event_valid.eq(taken_valid),
+            in_table.eq(
+                (taken.block < self.config.blocks) & (taken.instance < self.config.instances)
+            ),
+        ]
+        self._read_tables(m, taken)
+        self._evaluate(m, event, event_valid, in_table)
+        self._count(m, event, event_valid, in_table)
+        return m
+
+    def _admit(self, m: Module, taken: Event, taken_valid: Signal) -> None:
+        """Take one event: a completion, else a token of this cluster, else one from elsewhere.
+
+        Completions always find room, for ``reserved`` places of the firing queue are theirs.
+        When many firings wait, tokens from elsewhere have to wait too, and tokens of this
+        cluster until the tasks that are ready have been dispatched.
+        """
+        walker, dispatcher = self.walker, self.dispatcher
+        room, calm = Signal(), Signal()
+        m.d.comb += [
+            calm.eq(~walker.pressed),
+            room.eq(
+                self.store.ready
+                & dispatcher.room
+                & (walker.level < self.queue_depth - self.reserved)
+            ),
+            dispatcher.allowed.eq(walker.level < self.queue_depth - 2 * self.reserved),
+        ]
+        m.d.comb += walker.map_allowed.eq(dispatcher.idle)
+        completed = self._arbitrate(m)
+        token = Mux(walker.token.valid, walker.token.payload, self.token_in.payload.token)
+        m.d.comb += [
+            walker.token.ready.eq(~completed.any() & room & (calm | dispatcher.drained)),
+            self.token_in.ready.eq(~completed.any() & room & calm & ~walker.token.valid),
+            dispatcher.finished.eq(completed),
+        ]
+        with m.If(completed.any()):
+            m.d.comb += [taken_valid.eq(1), taken.event.eq(EventKind.COMPLETION)]
+            for unit, port in enumerate(self.completion):
+                with m.If(completed[unit]):
+                    for name in (
+                        "block", "instance", "index", "status",
+                        "value", "busy_cycles", "array_cycles",
+                    ):  # fmt: skip
+                        m.d.comb += getattr(taken, name).eq(getattr(port.payload, name))
+        with m.Else():
+            offered = Signal.like(self.walker.token.payload)
+            m.d.comb += [
+                offered.eq(token),
+                taken_valid.eq(
+                    (walker.token.valid & walker.token.ready)
+                    | (self.token_in.valid & self.token_in.ready)
+                ),
+                taken.kind.eq(offered.kind),
+            ]
+            for name in ("block", "instance", "index", "value"):
+                m.d.comb += getattr(taken, name).eq(getattr(offered, name))
+
+    def _arbitrate(self, m: Module) -> Signal:
+        """The completion taken in this cycle, one-hot, in rotation among the TBUs."""
+        count = self.task_block_units
+        granted, waiting, served = Signal(count), Signal(count), Signal(count)
+        later = waiting & ~served
+        pool = Mux(later.any(), later, waiting)
+        m.d.comb += granted.eq((pool & -pool)[:count])
+        with m.If(granted.any()):
+            # Those up to the one served have had their turn.
+            m.d.sync += served.eq(granted | (granted - 1))
+        for unit, port in enumerate(self.completion):
+            m.d.comb += [waiting[unit].eq(port.valid), port.ready.eq(granted[unit])]
+        return granted
+
+    def _read_tables(self, m: Module, taken: Event) -> None:
+        m.d.comb += [
+            self.tables.block.eq(taken.block),
+            self.store.read_block.eq(taken.block),
+            self.store.read_instance.eq(taken.instance),
+            self.statistics.block.eq(taken.block),
+            self.tables.successor.eq(self.walker.successor_address),
+            self.walker.successor.eq(self.tables.successor_entry),
+            self.walker.x.eq(self.x),
+            self.walker.y.eq(self.y),
+        ]
+
+    def _evaluate(self, m: Module, event: Event, valid: Signal, in_table: Signal) -> None:
+        """The event of the cycle before, with what the tables brought."""
+        evaluator, shards = self.evaluator, self.shards
+        in_shards = self.tables.entry.shards > 1
+        m.d.comb += [
+            evaluator.event.eq(event),
+            evaluator.valid.eq(valid),
+            evaluator.in_table.eq(in_table),
+            evaluator.entry.eq(self.tables.entry),
+            evaluator.stored.eq(self.store.stored),
+            evaluator.shards_done.eq(~in_shards | shards.last),
+            evaluator.shards_value.eq(Mux(in_shards, shards.total, event.value)),
+            evaluator.shards_status.eq(Mux(in_shards, shards.total_status, event.status)),
+            shards.group.block.eq(event.block),
+            shards.group.instance.eq(event.instance),
+            shards.group.index.eq(event.index),
+            shards.value.eq(event.value),
+            shards.status.eq(event.status),
+            shards.operation.eq(self.tables.entry.combine),
+            shards.finish.eq(valid & (event.event == EventKind.COMPLETION) & in_shards),
+            shards.begin_group.eq(self.dispatcher.group),
+            shards.begin_shards.eq(self.dispatcher.group_shards),
+            shards.begin.eq(self.dispatcher.group_begin),
+            self.dispatcher.group_allowed.eq(shards.begin_allowed),
+            self.dispatcher.task.eq(evaluator.task),
+            self.dispatcher.task_valid.eq(evaluator.task_valid),
+            self.walker.firing.eq(evaluator.firing),
+            self.walker.firing_valid.eq(evaluator.firing_valid),
+            self.store.write.eq(evaluator.store_write),
+            self.store.write_block.eq(event.block),
+            self.store.write_instance.eq(event.instance),
+            self.store.entry.eq(evaluator.store),
+        ]
+
+    def _count(self, m: Module, event: Event, valid: Signal, in_table: Signal) -> None:
+        statistics, tables = self.statistics, self.tables
+        completion = Signal()
+        arrival: Value = (event.event == EventKind.TOKEN) & (event.kind == TokenKind.ARRIVE)
+        m.d.comb += [
+            completion.eq(event.event == EventKind.COMPLETION),
+            statistics.update.eq(valid & in_table),
+            statistics.arrival.eq(arrival),
+            statistics.completion.eq(self.evaluator.completed),
+            statistics.fault.eq(self.evaluator.faulted),
+            statistics.timed.eq(completion),
+            statistics.busy_cycles.eq(event.busy_cycles),
+            statistics.array_cycles.eq(event.array_cycles),
+            statistics.access_block.eq(tables.statistics_block),
+            statistics.access_field.eq(tables.statistics_field),
+            tables.statistics_data.eq(statistics.access_data),
+            statistics.write.eq(tables.statistics_write),
+            statistics.write_data.eq(tables.statistics_write_data),
+            tables.statistics_written.eq(statistics.written),
+        ]
+
+
+assert Status.OK.value == 0, "a cleared status is OK"

@@ -1,0 +1,79 @@
+"""The token store: what joins, gathers and loops remember of each instance."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.token import BLOCK_BITS, INSTANCE_BITS
+from ..library import Block
+from .records import StoreEntry
+
+
+class TokenStore(Block):
+    """An entry for every (instance, block), all zero some cycles after reset.
+
+    Parameters
+    ----------
+    blocks, instances: powers of two.
+
+    Ports
+    -----
+    ready: Out, the entries have been cleared; before that nothing may be read or written.
+    read_block, read_instance: In, the entry wanted; stored: Out, it, a cycle later.
+    write_block, write_instance, entry, write: In, an entry to be kept. It is what a read of
+        the same entry in the same cycle brings.
+
+    Timing: ``ready`` rises ``blocks * instances`` cycles after reset.
+    """
+
+    def __init__(self, blocks: int, instances: int) -> None:
+        for name, value in (("blocks", blocks), ("instances", instances)):
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} is {value}; allowed: powers of two")
+        self.blocks = blocks
+        self.instances = instances
+        super().__init__(
+            {
+                "ready": Out(1),
+                "read_block": In(BLOCK_BITS),
+                "read_instance": In(INSTANCE_BITS),
+                "stored": Out(StoreEntry),
+                "write_block": In(BLOCK_BITS),
+                "write_instance": In(INSTANCE_BITS),
+                "entry": In(StoreEntry),
+                "write": In(1),
+            },
+            blocks=blocks,
+            instances=instances,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        depth = self.blocks * self.instances
+        m.submodules.memory = memory = Memory(shape=StoreEntry, depth=depth, init=[])
+        write = memory.write_port()
+        read = memory.read_port(transparent_for=(write,))
+        block_bits = (self.blocks - 1).bit_length()
+        instance_bits = (self.instances - 1).bit_length()
+
+        def place(block: Signal, instance: Signal) -> Cat:
+            return Cat(block[:block_bits], instance[:instance_bits])
+
+        cleared = Signal(range(depth + 1))
+        m.d.comb += [
+            self.ready.eq(cleared == depth),
+            read.addr.eq(place(self.read_block, self.read_instance)),
+            self.stored.eq(read.data),
+        ]
+        with m.If(self.ready):
+            m.d.comb += [
+                write.addr.eq(place(self.write_block, self.write_instance)),
+                write.data.eq(self.entry),
+                write.en.eq(self.write),
+            ]
+        with m.Else():
+            m.d.comb += [write.addr.eq(cleared), write.en.eq(1)]
+            m.d.sync += cleared.eq(cleared + 1)
+        return m

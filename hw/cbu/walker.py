@@ -1,0 +1,225 @@
+"""Serves the successors of blocks that fired."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.block import SUCCESSOR_INDEX_BITS, SuccessorEntry
+from ..layouts.space import COORDINATE_BITS
+from ..layouts.token import ControlPacket, Token, TokenKind
+from ..library import Block, add_block
+from .firing_queue import FiringQueue
+from .records import Firing, FiringMode
+
+
+class SuccessorWalker(Block):
+    """Turns each firing into tokens, one successor entry a cycle.
+
+    Firings that come while another is served wait in a queue. A map is served one index at a
+    time, and only while nothing else waits and ``map_allowed``; it is suspended, on a stack,
+    for every other firing.
+
+    Parameters
+    ----------
+    queue_depth, queue_pressure: of the firing queue.
+    suspended: maps that may be suspended at once, a power of two (a map that finds no place
+        is served to its end).
+
+    Ports
+    -----
+    x, y: In, own coordinates.
+    firing, firing_valid: In, a firing, always taken; ``level`` tells how many wait.
+    successor_address: Out, successor entry wanted; successor: In, it, a cycle later.
+    token: Out stream, tokens to blocks of this cluster.
+    packet: Out stream, tokens to elsewhere (registered).
+    map_allowed: In, a map may go on.
+    level, pressed: Out, of the firing queue.
+
+    Timing: a firing that finds the walker idle offers its first token in the next cycle;
+    then one successor entry a cycle. From the queue: two cycles more. ``token`` is
+    combinational from ``successor``; its valid does not depend on its ready.
+
+    Source: docs/specification.md, section 7.
+    """
+
+    def __init__(self, queue_depth: int, queue_pressure: int, suspended: int) -> None:
+        if suspended < 2 or suspended & (suspended - 1):
+            raise ValueError(f"suspended is {suspended}; allowed: powers of two from 2")
+        self.suspended = suspended
+        self.queue = FiringQueue(queue_depth, queue_pressure)
+        super().__init__(
+            {
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "firing": In(Firing),
+                "firing_valid": In(1),
+                "successor_address": Out(SUCCESSOR_INDEX_BITS),
+                "successor": In(SuccessorEntry),
+                "token": Out(stream.Signature(Token)),
+                "packet": Out(stream.Signature(ControlPacket)),
+                "map_allowed": In(1),
+                "level": Out(range(queue_depth + 1)),
+                "pressed": Out(1),
+            },
+            queue_depth=queue_depth,
+            queue_pressure=queue_pressure,
+            suspended=suspended,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        add_block(m, platform, "queue", self.queue)
+        m.d.comb += [self.level.eq(self.queue.level), self.pressed.eq(self.queue.pressed)]
+
+        current, expecting = Signal(Firing), Signal()
+        position, remaining = Signal(SUCCESSOR_INDEX_BITS), Signal(8)
+        walking, available, advance, direct = Signal(), Signal(), Signal(), Signal()
+        last = Signal()
+        m.d.comb += [
+            last.eq(advance & (remaining == 1)),
+            self.successor_address.eq(position + advance),
+            self.queue.push.eq(self.firing),
+            self.queue.push_valid.eq(self.firing_valid & ~direct),
+        ]
+        self._emit(m, current, expecting, walking, advance)
+        stack = _Stack(m, self.suspended, current)
+
+        def begin(firing: data.View, expect: int) -> None:
+            """Serve ``firing`` from the next cycle on."""
+            m.d.comb += self.successor_address.eq(firing.first_successor)
+            m.d.sync += [
+                current.eq(firing),
+                expecting.eq(expect),
+                position.eq(firing.first_successor),
+                remaining.eq(firing.successor_count),
+            ]
+            with m.If(firing.mode == FiringMode.FAULT):
+                m.d.sync += remaining.eq(1)
+            with m.If((firing.mode == FiringMode.FAULT) | (firing.successor_count != 0)):
+                m.next = "walk"
+            with m.Else():
+                m.next = "idle"
+
+        def choose() -> None:
+            """Find the next firing to serve."""
+            with m.If(self.queue.level != 0):
+                m.d.comb += self.queue.take.eq(1)
+                m.next = "from_queue"
+            with m.Elif(self.firing_valid):
+                m.d.comb += direct.eq(1)
+                begin(self.firing, expect=1)
+            with m.Elif((stack.level != 0) & self.map_allowed):
+                m.d.comb += stack.pop.eq(1)
+                m.next = "from_stack"
+            with m.Else():
+                m.next = "idle"
+
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += available.eq(1)
+                choose()
+            with m.State("from_queue"):
+                begin(self.queue.taken, expect=1)
+            with m.State("from_stack"):
+                begin(stack.top, expect=0)
+            with m.State("walk"):
+                m.d.comb += walking.eq(1)
+                next_index = Signal(len(current.index) + 1)
+                m.d.comb += next_index.eq(Mux(expecting, 0, current.index + 1))
+                with m.If(advance):
+                    m.d.sync += [position.eq(position + 1), remaining.eq(remaining - 1)]
+                with m.If(last):
+                    with m.If((current.mode == FiringMode.MAP) & (next_index != current.value)):
+                        m.d.sync += [current.index.eq(next_index), expecting.eq(0)]
+                        m.next = "between_indices"
+                    with m.Else():
+                        choose()
+            with m.State("between_indices"):
+                with m.If((self.queue.level != 0) & ~stack.full):
+                    m.d.comb += [stack.push.eq(1), self.queue.take.eq(1)]
+                    m.next = "from_queue"
+                with m.Elif(self.map_allowed):
+                    begin(current, expect=0)
+        return m
+
+    def _emit(
+        self,
+        m: Module,
+        current: data.View,
+        expecting: Signal,
+        walking: Signal,
+        advance: Signal,
+    ) -> None:
+        """The token for the successor at hand, and whether the walk goes on."""
+        successor, packet = self.successor, Signal(ControlPacket)
+        token = packet.token
+        fault, expect = Signal(), Signal()
+        chosen, local, room = Signal(), Signal(), Signal()
+        own = (successor.destination.x == self.x) & (successor.destination.y == self.y)
+        m.d.comb += [
+            fault.eq(current.mode == FiringMode.FAULT),
+            expect.eq(successor.kind == TokenKind.EXPECT),
+            local.eq(~fault & ~successor.destination.host & own),
+            token.block.eq(Mux(fault, current.block, successor.block)),
+            token.instance.eq(current.instance),
+            token.index.eq(Mux(expect & ~fault, 0, current.index)),
+            token.value.eq(current.value),
+        ]
+        with m.If(fault):
+            m.d.comb += [
+                packet.destination.host.eq(1),
+                token.kind.eq(TokenKind.FAULT),
+                token.status.eq(current.selector),
+            ]
+        with m.Else():
+            m.d.comb += [
+                packet.destination.eq(successor.destination),
+                token.kind.eq(successor.kind),
+            ]
+            with m.If(expect & (current.mode == FiringMode.MASK)):
+                m.d.comb += token.value.eq(current.selector)
+
+        with m.Switch(current.mode):
+            with m.Case(FiringMode.FAULT):
+                m.d.comb += chosen.eq(1)
+            with m.Case(FiringMode.ARM):
+                m.d.comb += chosen.eq(expect | (successor.arm == current.selector))
+            with m.Case(FiringMode.MASK):
+                m.d.comb += chosen.eq(expect | current.value.bit_select(successor.arm, 1))
+            with m.Case(FiringMode.MAP):
+                m.d.comb += chosen.eq(expect == expecting)
+            with m.Default():
+                m.d.comb += chosen.eq(1)
+
+        m.d.comb += [
+            room.eq(~self.packet.valid | self.packet.ready),
+            self.token.payload.eq(token),
+            self.token.valid.eq(walking & chosen & local),
+            advance.eq(walking & (~chosen | Mux(local, self.token.ready, room))),
+        ]
+        with m.If(self.packet.ready):
+            m.d.sync += self.packet.valid.eq(0)
+        with m.If(walking & chosen & ~local & room):
+            m.d.sync += [self.packet.valid.eq(1), self.packet.payload.eq(packet)]
+
+
+class _Stack:
+    """A memory used as a stack; ``top`` is what left in the cycle before."""
+
+    def __init__(self, m: Module, depth: int, pushed: data.View) -> None:
+        m.submodules.suspended = memory = Memory(shape=Firing, depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        self.level = Signal(range(depth + 1))
+        self.full, self.push, self.pop = Signal(), Signal(), Signal()
+        self.top = read.data
+        m.d.comb += [
+            self.full.eq(self.level == depth),
+            read.addr.eq(self.level - 1),
+            write.addr.eq(self.level),
+            write.data.eq(pushed),
+            write.en.eq(self.push),
+        ]
+        m.d.sync += self.level.eq(self.level + self.push - self.pop)

@@ -1,0 +1,227 @@
+"""Random workflow graphs for the Control Block Unit, and what their tasks compute."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from octopus.hw.layouts.block import BlockKind, Combine, Comparison
+from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.token import TokenKind
+from octopus.verify.golden.cbu import (
+    BlockModel,
+    ControlBlockModel,
+    ResultModel,
+    Successor,
+    TaskModel,
+    TokenModel,
+)
+
+WORD = 1 << 32
+FAULT_PER_MILLE = 8
+"""Tasks that fail, in graphs made ``with_faults``."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Where a part of a graph ends: a block and the arm on which its token leaves."""
+
+    place: tuple[int, int]
+    block: int
+    arm: int = 0
+
+
+@dataclass
+class Graph:
+    """Blocks on clusters. Block 0 of the first cluster is the source."""
+
+    places: Sequence[tuple[int, int]]
+    blocks: dict[tuple[int, int], list[BlockModel]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.blocks = {place: [] for place in self.places}
+
+    def add(self, place: tuple[int, int], kind: BlockKind, **fields: object) -> Exit:
+        """A block without successors."""
+        self.blocks[place].append(BlockModel(kind, **fields))  # type: ignore[arg-type]
+        return Exit(place, len(self.blocks[place]) - 1)
+
+    def join(
+        self,
+        source: Exit,
+        destination: Exit | None,
+        kind: TokenKind = TokenKind.ARRIVE,
+        arm: int | None = None,
+    ) -> None:
+        """Make ``destination`` (None: the host) a successor of ``source``."""
+        blocks = self.blocks[source.place]
+        block = blocks[source.block]
+        successor = Successor(
+            destination.place if destination else None,
+            destination.block if destination else source.block,
+            kind,
+            source.arm if arm is None else arm,
+        )
+        blocks[source.block] = replace(block, successors=(*block.successors, successor))
+
+    def models(self, instances: int) -> dict[tuple[int, int], ControlBlockModel]:
+        """A model of every cluster."""
+        return {
+            place: ControlBlockModel(place, self.blocks[place], instances) for place in self.places
+        }
+
+    def successors(self, place: tuple[int, int]) -> int:
+        """Entries of a cluster's successor table."""
+        return sum(len(block.successors) for block in self.blocks[place])
+
+
+class GraphMaker:
+    """Makes a random graph in which every token's way is independent of timing.
+
+    Parameters
+    ----------
+    random: the source of chance.
+    places: the clusters.
+    task_block_units: TBUs of a cluster.
+    depth: nesting.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        places: Sequence[tuple[int, int]],
+        task_block_units: int,
+        depth: int = 3,
+    ) -> None:
+        self.random = random
+        self.graph = Graph(places)
+        self.task_block_units = task_block_units
+        source = self._add(BlockKind.SOURCE, place=places[0])
+        last = self._part(source, depth, inside_map=False)
+        sink = self._add(BlockKind.SINK)
+        self.graph.join(last, sink)
+        self.graph.join(sink, None, TokenKind.COMPLETE)
+
+    def _add(self, kind: BlockKind, place: tuple[int, int] | None = None, **fields: object) -> Exit:
+        return self.graph.add(place or self.random.choice(self.graph.places), kind, **fields)
+
+    def _task(self, before: Exit, modulus: int = 0, sharded: bool = True) -> Exit:
+        """A task whose results are below ``modulus`` (0: any word)."""
+        units = 1 << self.task_block_units
+        task = self._add(
+            BlockKind.TASK,
+            shards=self.random.choice((0, 1, 1, 2, 3)) if sharded else 1,
+            combine=self.random.choice((Combine.MINIMUM, Combine.MAXIMUM))
+            if modulus
+            else self.random.choice(list(Combine)),
+            descriptor=modulus,
+            kernel=self.random.randrange(4),
+            task_block_units=self.random.choice((0, self.random.randrange(units))),
+        )
+        self.graph.join(before, task)
+        return task
+
+    def _part(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        """Append a random part behind ``before``."""
+        if depth == 0:
+            return self._task(before)
+        parts: list[Callable[[Exit, int, bool], Exit]] = [
+            self._sequence, self._branch, self._switch, self._loop_until,
+        ]  # fmt: skip
+        if not inside_map:
+            parts += [self._fork, self._multicast, self._loop_count, self._map]
+        return self.random.choice(parts)(before, depth - 1, inside_map)
+
+    def _sequence(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        for _ in range(self.random.randint(1, 3)):
+            before = self._part(before, depth, inside_map)
+        return before
+
+    def _branch(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        comparison = self.random.choice([item for item in Comparison if item.name != "COUNT"])
+        operand = self.random.randrange(WORD)
+        branch = self._add(BlockKind.BRANCH, comparison=comparison, operand=operand)
+        self.graph.join(before, branch)
+        return self._arms(branch, 2, BlockKind.MERGE, depth, inside_map)
+
+    def _switch(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        arms = self.random.randint(1, 4)
+        before = self._task(before, modulus=arms + 1)
+        switch = self._add(BlockKind.SWITCH, operand=arms)
+        self.graph.join(before, switch)
+        return self._arms(switch, arms, BlockKind.MERGE, depth, inside_map)
+
+    def _fork(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        arms = self.random.randint(1, 3)
+        fork = self._add(BlockKind.MERGE)
+        self.graph.join(before, fork)
+        return self._arms(fork, arms, BlockKind.JOIN, depth, inside_map)
+
+    def _multicast(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        arms = self.random.randint(1, 4)
+        before = self._task(before, modulus=1 << arms)
+        multicast = self._add(BlockKind.MULTICAST, operand=arms)
+        self.graph.join(before, multicast)
+        gather = self._arms(multicast, arms, BlockKind.GATHER, depth, inside_map)
+        self.graph.join(multicast, gather, TokenKind.EXPECT)
+        return gather
+
+    def _arms(
+        self, start: Exit, arms: int, end_kind: BlockKind, depth: int, inside_map: bool
+    ) -> Exit:
+        """A part on each arm of ``start``, all ending in one block."""
+        end = self._add(end_kind, combine=self.random.choice(list(Combine)), join_count=arms)
+        for arm in range(arms):
+            last = self._part(replace(start, arm=arm), max(0, depth - 1), inside_map)
+            self.graph.join(last, end)
+        return end
+
+    def _loop_count(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        loop = self._add(
+            BlockKind.LOOP, comparison=Comparison.COUNT, operand=self.random.randrange(4)
+        )
+        return self._looped(before, loop, depth, inside_map)
+
+    def _loop_until(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        loop = self._add(BlockKind.LOOP, comparison=Comparison.LTU, operand=WORD // 2)
+        return self._looped(before, loop, depth, inside_map)
+
+    def _looped(self, before: Exit, loop: Exit, depth: int, inside_map: bool) -> Exit:
+        """A body that ``loop`` repeats."""
+        start = self._add(BlockKind.MERGE)
+        self.graph.join(before, start)
+        last = self._task(self._part(start, max(0, depth - 1), inside_map))
+        self.graph.join(last, loop)
+        self.graph.join(loop, start, arm=1)
+        return loop
+
+    def _map(self, before: Exit, depth: int, inside_map: bool) -> Exit:
+        before = self._task(before, modulus=self.random.choice((2, 6, 20)))
+        fan_out = self._add(BlockKind.MAP)
+        gather = self._add(BlockKind.GATHER, combine=self.random.choice(list(Combine)))
+        self.graph.join(before, fan_out)
+        last = self._part(fan_out, depth, inside_map=True)
+        self.graph.join(last, gather)
+        self.graph.join(fan_out, gather, TokenKind.EXPECT)
+        return gather
+
+
+def executor(with_faults: bool) -> Callable[[TaskModel], ResultModel]:
+    """What tasks compute: a hash of all they are given, below the descriptor (if not 0)."""
+
+    def execute(task: TaskModel) -> ResultModel:
+        given = (task.place, task.block, task.instance, task.index, task.shard, task.value)
+        value = zlib.crc32(repr(given).encode())
+        if with_faults and value % 1000 < FAULT_PER_MILLE:
+            return ResultModel(0, Status.WATCHDOG)
+        return ResultModel(value % task.descriptor if task.descriptor else value)
+
+    return execute
+
+
+def start_tokens(graph: Graph, random: Random, instances: Sequence[int]) -> list[TokenModel]:
+    """A token to the source for each of ``instances``."""
+    return [
+        TokenModel(graph.places[0], TokenKind.ARRIVE.value, 0, instance, 0, random.randrange(WORD))
+        for instance in instances
+    ]
