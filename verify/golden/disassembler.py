@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from octopus.hw.layouts.instruction import (
     INSTRUCTION_WORDS,
-    Operation,
     OperandSource,
+    Operation,
     OutputSelect,
     PredicateMode,
 )

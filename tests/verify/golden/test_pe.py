@@ -3,8 +3,8 @@
 import pytest
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.instruction import (
-    Operation,
     OperandSource,
+    Operation,
     OutputSelect,
     PredicateMode,
     RequantiseParameters,
@@ -14,7 +14,7 @@ from octopus.sched.kernels.assembler import Instruction
 from octopus.verify.golden.instruction import EAST, WEST, decode
 from octopus.verify.golden.pe import ProcessingElement
 
-S, O = OperandSource, OutputSelect
+S, R = OperandSource, OutputSelect
 NOTHING = [None] * 4
 
 
@@ -31,7 +31,7 @@ def run(element, instruction, inputs=NOTHING, active=1, clear=False):
 def compute(operation, a, b=0, latency=1):
     """The result of one operation on operands from west and east, or None."""
     element = ProcessingElement(array(latency))
-    instruction = Instruction(operation, S.WEST, S.EAST, north=O.RESULT)
+    instruction = Instruction(operation, S.WEST, S.EAST, north=R.RESULT)
     inputs = [None, b & 0xFFFFFFFF, None, a & 0xFFFFFFFF]
     return run(element, instruction, inputs)[0]
 
@@ -76,8 +76,8 @@ def test_operations(operation, a, b, result):
 @pytest.mark.parametrize("latency", [1, 2, 3, 4])
 def test_result_lands_after_the_latency(latency):
     element = ProcessingElement(array(latency))
-    source = Instruction(Operation.PASS, S.CONSTANT, constant=5, destination=1, east=O.RESULT)
-    read = Instruction(north=O.ROUTE, route=S.REGISTER, b_register=1)
+    source = Instruction(Operation.PASS, S.CONSTANT, constant=5, destination=1, east=R.RESULT)
+    read = Instruction(north=R.ROUTE, route=S.REGISTER, b_register=1)
     seen = [run(element, source)[EAST]]
     seen += [run(element, Instruction())[EAST] for _ in range(4)]
     assert seen == [5 if cycle == latency - 1 else None for cycle in range(5)]
@@ -87,29 +87,29 @@ def test_result_lands_after_the_latency(latency):
 def test_register_is_old_until_the_latency_has_passed():
     element = ProcessingElement(array(2))
     run(element, Instruction(Operation.PASS, S.CONSTANT, constant=5, destination=1))
-    read = Instruction(north=O.ROUTE, route=S.REGISTER, b_register=1)
+    read = Instruction(north=R.ROUTE, route=S.REGISTER, b_register=1)
     assert run(element, read)[0] == 0
     assert run(element, read)[0] == 5
 
 
 def test_valid_result_wins_over_straight():
     element = ProcessingElement(array(2))
-    run(element, Instruction(Operation.PASS, S.CONSTANT, constant=5, east=O.RESULT))
-    assert run(element, Instruction(east=O.STRAIGHT), [None, None, None, 9])[EAST] == 5
-    run(element, Instruction(Operation.PASS, S.NORTH, east=O.RESULT))
-    assert run(element, Instruction(east=O.STRAIGHT), [None, None, None, 9])[EAST] == 9
+    run(element, Instruction(Operation.PASS, S.CONSTANT, constant=5, east=R.RESULT))
+    assert run(element, Instruction(east=R.STRAIGHT), [None, None, None, 9])[EAST] == 5
+    run(element, Instruction(Operation.PASS, S.NORTH, east=R.RESULT))
+    assert run(element, Instruction(east=R.STRAIGHT), [None, None, None, 9])[EAST] == 9
 
 
 def test_what_enabled_and_predicate_gate():
     element = ProcessingElement(array(1))
     links = [1, 2, 3, 4]
-    straight = Instruction(east=O.STRAIGHT, north=O.ROUTE, route=S.WEST)
+    straight = Instruction(east=R.STRAIGHT, north=R.ROUTE, route=S.WEST)
     assert run(element, straight, links, active=0)[:2] == [4, 4]
-    constant = Instruction(east=O.ROUTE, route=S.CONSTANT, constant=6)
+    constant = Instruction(east=R.ROUTE, route=S.CONSTANT, constant=6)
     assert run(element, constant, links, active=0)[EAST] is None
-    result = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=O.RESULT)
+    result = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=R.RESULT)
     for mode, value in ((PredicateMode.IF_TRUE, None), (PredicateMode.IF_FALSE, 6)):
-        gated = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=O.RESULT, predicate=mode)
+        gated = Instruction(Operation.PASS, S.CONSTANT, constant=6, east=R.RESULT, predicate=mode)
         assert run(element, gated, links)[EAST] == value
     assert run(element, result, links, active=0b10)[EAST] is None
 
@@ -130,8 +130,8 @@ def test_predicate_and_exit():
 
 def test_clear_discards_results_in_flight():
     element = ProcessingElement(array(3))
-    run(element, Instruction(Operation.DOT4, S.CONSTANT, S.CONSTANT, constant=1, east=O.RESULT))
-    drain = Instruction(Operation.READ_ACCUMULATOR, west=O.RESULT)
+    run(element, Instruction(Operation.DOT4, S.CONSTANT, S.CONSTANT, constant=1, east=R.RESULT))
+    drain = Instruction(Operation.READ_ACCUMULATOR, west=R.RESULT)
     run(element, drain, clear=True)
     assert [run(element, Instruction())[EAST] for _ in range(3)] == [None] * 3
     assert element.outputs[WEST] is None
@@ -140,7 +140,7 @@ def test_clear_discards_results_in_flight():
 def test_accumulator():
     element = ProcessingElement(array(1))
     dot = Instruction(Operation.DOT4, S.CONSTANT, S.CONSTANT, constant=2)
-    drain = Instruction(Operation.READ_ACCUMULATOR, S.WEST, west=O.RESULT)
+    drain = Instruction(Operation.READ_ACCUMULATOR, S.WEST, west=R.RESULT)
     run(element, dot)
     run(element, dot)
     assert run(element, drain)[WEST] is None
@@ -165,7 +165,7 @@ def test_requantise(accumulated, parameters, result):
     element = ProcessingElement(array(1))
     run(element, Instruction(Operation.DOT4))
     word = pack(RequantiseParameters, parameters)[0]
-    drain = Instruction(Operation.REQUANTISE, S.WEST, S.CONSTANT, constant=word, east=O.RESULT)
+    drain = Instruction(Operation.REQUANTISE, S.WEST, S.CONSTANT, constant=word, east=R.RESULT)
     inputs = [None, None, None, accumulated & 0xFFFFFFFF]
     assert run(element, drain, inputs)[EAST] == result & 0xFFFFFFFF
 
@@ -173,4 +173,4 @@ def test_requantise(accumulated, parameters, result):
 def test_small_elements_lack_operations():
     element = ProcessingElement(array(1, "ai"))
     for operation, value in ((Operation.ADD, 0), (Operation.SUB, None)):
-        assert run(element, Instruction(operation, east=O.RESULT))[EAST] == value
+        assert run(element, Instruction(operation, east=R.RESULT))[EAST] == value
