@@ -97,7 +97,9 @@ class GraphMaker:
         self.graph = Graph(places)
         self.task_block_units = task_block_units
         source = self._add(BlockKind.SOURCE, place=places[0])
-        last = self._part(source, depth, inside_map=False)
+        last = source
+        for _ in range(random.randint(1, 4)):
+            last = self._part(last, random.randint(1, depth), inside_map=False)
         sink = self._add(BlockKind.SINK)
         self.graph.join(last, sink)
         self.graph.join(sink, None, TokenKind.COMPLETE)
@@ -172,7 +174,7 @@ class GraphMaker:
         """A part on each arm of ``start``, all ending in one block."""
         end = self._add(end_kind, combine=self.random.choice(list(Combine)), join_count=arms)
         for arm in range(arms):
-            last = self._part(replace(start, arm=arm), max(0, depth - 1), inside_map)
+            last = self._part(replace(start, arm=arm), depth, inside_map)
             self.graph.join(last, end)
         return end
 
@@ -190,7 +192,7 @@ class GraphMaker:
         """A body that ``loop`` repeats."""
         start = self._add(BlockKind.MERGE)
         self.graph.join(before, start)
-        last = self._task(self._part(start, max(0, depth - 1), inside_map))
+        last = self._task(self._part(start, depth, inside_map))
         self.graph.join(last, loop)
         self.graph.join(loop, start, arm=1)
         return loop

@@ -20,7 +20,7 @@ def test_random_graphs(number: int, places: list[tuple[int, int]]) -> None:
     print(f"OCTOPUS_SEED={SEED} graph seed {seed}")
     random = Random(seed)
     while True:
-        graph = GraphMaker(random, places, task_block_units=2, depth=random.randint(1, 3)).graph
+        graph = GraphMaker(random, places, task_block_units=2, depth=3).graph
         tokens = start_tokens(graph, random, range(random.randint(1, 6)))
         execute = executor(with_faults=number % 3 == 2)
         if max(map(len, graph.blocks.values())) > CONFIG.blocks:
@@ -28,7 +28,7 @@ def test_random_graphs(number: int, places: list[tuple[int, int]]) -> None:
         if max(map(graph.successors, places)) > CONFIG.successors:
             continue
         try:
-            to_host, ran = run(graph.models(CONFIG.instances), tokens, execute, limit=1500)
+            to_host, ran = run(graph.models(CONFIG.instances), tokens, execute, limit=3000)
         except RuntimeError:
             continue
         break
