@@ -39,7 +39,7 @@ class ProcessingElementArray:
         self.reset()
 
     def reset(self) -> None:
-        """The state after reset; the context store keeps its content."""
+        """The state after reset and between runs; the context store keeps its content."""
         self.elements = [
             [ProcessingElement(self.pea) for _ in range(self.pea.columns)]
             for _ in range(self.pea.rows)

@@ -132,6 +132,7 @@ class TaskBlockUnit:
 
     def _execute(self, descriptor: Descriptor, image: list[int], task: Task) -> int:
         """Run the array; the number of cycles in which it advanced."""
+        self.array.reset()
         header = self.array.load(0, image)
         trips = descriptor.header["body_trips"]
         if descriptor.header["trips_from_token"]:
