@@ -1,0 +1,177 @@
+"""The stream of words that enters the array at one port."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.descriptor import Element, StreamMode
+from ..library import Block, add_block
+from ..memory import BankReadPort
+from ..pea.interfaces import ArrayInput
+from .affine import AffineGenerator
+from .layouts import EPOCH_BITS, window_layout
+from .pending import PendingStream
+from .range_check import in_window, place
+from .setup import StreamSetup
+
+MINIMUM_DEPTH = 4
+"""Words of queue needed to stream a word a cycle over the memory's latency."""
+
+
+class InputStream(Block):
+    """Reads scratchpad elements ahead of the array and hands them over in order.
+
+    Addresses are affine, or computed (gather): base plus an offset that left the array. As soon
+    as the last address of an epoch is out, the words of the next epoch are read behind them;
+    every word carries its epoch, and the array sees only those of the present one.
+
+    Parameters
+    ----------
+    address_bits: width of a scratchpad byte address. depth: words read ahead, at least 4.
+
+    Ports
+    -----
+    setup: ``In(StreamSetup)``. epoch: in, the present epoch. start: in, the next one begins.
+    read: the port on the scratchpad. array: the array's input, data and valid registered.
+    offsets: stream in, offsets of the gather of ``offset_epoch``; pending: in, offsets of the
+    present epoch wait somewhere before ``offsets``.
+    fault: out, the word taken in this cycle had an address outside the window.
+
+    Timing: a word a cycle without bank conflicts; first word seven cycles after the set-up is
+    taken into use. ``exhausted`` and ``valid`` depend on registers and ``pending`` only.
+    Errors: an address outside the window gives a word of zero that raises ``fault`` when taken.
+    Source: own; the tags follow the idea of decoupled access/execute queues.
+    """
+
+    def __init__(self, address_bits: int, depth: int) -> None:
+        if depth < MINIMUM_DEPTH:
+            raise ValueError(f"depth is {depth}; allowed: {MINIMUM_DEPTH} or more")
+        self.address_bits = address_bits
+        self.depth = depth
+        super().__init__(
+            {
+                "setup": In(StreamSetup(address_bits)),
+                "epoch": In(EPOCH_BITS),
+                "start": In(1),
+                "read": Out(BankReadPort(address_bits - 2)),
+                "array": In(ArrayInput()),
+                "offsets": In(stream.Signature(32)),
+                "offset_epoch": In(EPOCH_BITS),
+                "pending": In(1),
+                "fault": Out(1),
+            },
+            address_bits=address_bits,
+            depth=depth,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bits = self.address_bits
+        add_block(m, platform, "pending_stream", pending := PendingStream(bits))
+        add_block(m, platform, "generator", generator := AffineGenerator(bits))
+        wiring.connect(m, wiring.flipped(self.setup), pending.setup)
+        element, window, gather = Signal(Element), Signal(window_layout()), Signal()
+        epoch = Signal(EPOCH_BITS)  # of the addresses: the array's, or the one after
+
+        # The next epoch's addresses follow as soon as this one's are out.
+        activate = Signal()
+        m.d.comb += [
+            activate.eq(pending.valid & (epoch == self.epoch) & (~generator.valid | self.start)),
+            pending.take.eq(activate),
+            generator.pattern.eq(pending.stream.pattern),
+            generator.load.eq(activate & pending.enabled),
+        ]
+        with m.If(activate):
+            m.d.sync += [
+                epoch.eq(epoch + 1),
+                gather.eq(pending.enabled & (pending.stream.mode == StreamMode.COMPUTED)),
+                element.eq(pending.stream.element),
+                window.eq(pending.stream.window),
+            ]
+
+        # Request register: an address to read, or the mark of one that does not exist.
+        request = Signal(
+            data.StructLayout(
+                {"address": bits, "error": 1, "element": Element, "epoch": EPOCH_BITS}
+            )
+        )
+        request_valid, request_taken, produce = Signal(), Signal(), Signal()
+        offset = self.offsets.payload
+        address = Signal.like(generator.address)
+        error = Signal()
+        source = generator.valid & (~request_valid | request_taken)
+        own_offset = gather & (self.offset_epoch == epoch)
+        wild = gather & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
+        m.d.comb += [
+            address.eq(generator.address + Mux(gather, offset[: bits + 2], 0)),
+            error.eq(wild | ~in_window(address, bits, window)),
+            produce.eq(source & (~gather | (self.offsets.valid & own_offset))),
+            self.offsets.ready.eq(source & own_offset),
+            generator.step.eq(produce & ~gather),
+            generator.clear.eq(activate | (produce & error & ~gather)),
+        ]
+        with m.If(produce):
+            m.d.sync += [
+                request.address.eq(place(address, bits, window)),
+                request.error.eq(error),
+                request.element.eq(element),
+                request.epoch.eq(epoch),
+            ]
+        m.d.sync += request_valid.eq(produce | (request_valid & ~request_taken))
+
+        # In flight: one cycle in the memory, one to pick the element.
+        flight, captured = Signal.like(request), Signal.like(request)
+        flight_valid, captured_valid = Signal(), Signal()
+        word = Signal(32)
+        m.submodules.queue = queue = SyncFIFO(width=33 + EPOCH_BITS, depth=self.depth)
+        room = queue.level + flight_valid + captured_valid < self.depth
+        m.d.comb += [
+            self.read.request.payload.eq(request.address[2:]),
+            self.read.request.valid.eq(request_valid & ~request.error & room),
+            request_taken.eq(request_valid & room & (request.error | self.read.request.ready)),
+            queue.w_en.eq(captured_valid),
+            queue.w_data.eq(Cat(_pick(m, word, captured), captured.error, captured.epoch)),
+        ]
+        m.d.sync += [
+            flight_valid.eq(request_taken),
+            flight.eq(request),
+            captured_valid.eq(flight_valid),
+            captured.eq(flight),
+            word.eq(self.read.data),
+        ]
+
+        # Head: the word the array sees, if it is of the present epoch.
+        head = Signal(data.StructLayout({"word": 32, "error": 1, "epoch": EPOCH_BITS}))
+        head_valid, present, future = Signal(), Signal(), Signal()
+        leave = ~head_valid | self.array.take | ~(present | future)
+        coming = queue.r_rdy | captured_valid | flight_valid | request_valid
+        ended = (epoch != self.epoch) | ~generator.valid | (gather & ~self.pending)
+        m.d.comb += [
+            present.eq(head.epoch == self.epoch),
+            future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
+            queue.r_en.eq(leave),
+            self.array.data.eq(head.word),
+            self.array.valid.eq(head_valid & present),
+            self.array.exhausted.eq(Mux(head_valid, future, ~coming & ended)),
+            self.fault.eq(self.array.take & head.error),
+        ]
+        with m.If(leave):
+            m.d.sync += [head_valid.eq(queue.r_rdy), head.eq(queue.r_data)]
+        return m
+
+
+def _pick(m: Module, word: Value, request: data.View) -> Value:
+    """The element at the request's address in ``word``, extended to 32 bits."""
+    byte = word.word_select(request.address[:2], 8)
+    extended, result = Signal(32), Signal(32)
+    sign = byte[7] & (request.element == Element.BYTE_SIGNED)
+    m.d.comb += [
+        extended.eq(Cat(byte, sign.replicate(24))),
+        result.eq(Mux(request.element == Element.WORD, word, extended)),
+    ]
+    with m.If(request.error):
+        m.d.comb += result.eq(0)
+    return result

@@ -1,0 +1,174 @@
+"""The stream of words that leaves the array at one port."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.descriptor import Element, StreamMode
+from ..library import Block, add_block
+from ..memory import BankWritePort
+from ..pea.interfaces import ArrayOutput
+from .affine import AffineGenerator
+from .layouts import EPOCH_BITS, window_layout
+from .pending import PendingStream
+from .range_check import in_window, place
+from .setup import StreamSetup
+
+
+class OutputStream(Block):
+    """Queues the words that leave the array and stores them, or passes them on as offsets.
+
+    Addresses are affine, or computed (scatter): the words alternate offset and data. Words of
+    a run that has ended are stored while the next run goes on; every word carries its epoch.
+
+    Parameters
+    ----------
+    address_bits: width of a scratchpad byte address. depth: words queued, at least 2.
+
+    Ports
+    -----
+    setup: ``In(StreamSetup)``; gather: in, with ``setup.load``: the words are the offsets of the
+    port's gather. epoch: in, the present epoch; start: in, the next one begins.
+    array: the array's output. write: the port on the scratchpad.
+    offsets: stream out, offset_epoch: out, its epoch; pending: out, offsets of the present epoch
+    wait.
+    drain_epoch: in; holds: out, words of that epoch are not yet stored (offsets do not count).
+    fault, drain_fault: out, an address of the present, or the previous, epoch is outside the
+    window.
+
+    Timing: a word a cycle without bank conflicts (scatter: two cycles an element);
+    ``array.ready`` depends on registers only.
+    Errors: a word with an address outside the window is dropped and raises a fault.
+    Source: own.
+    """
+
+    def __init__(self, address_bits: int, depth: int) -> None:
+        if depth < 2:
+            raise ValueError(f"depth is {depth}; allowed: 2 or more")
+        self.address_bits = address_bits
+        self.depth = depth
+        super().__init__(
+            {
+                "setup": In(StreamSetup(address_bits)),
+                "gather": In(1),
+                "epoch": In(EPOCH_BITS),
+                "start": In(1),
+                "array": In(ArrayOutput()),
+                "write": Out(BankWritePort(address_bits - 2)),
+                "offsets": Out(stream.Signature(32)),
+                "offset_epoch": Out(EPOCH_BITS),
+                "pending": Out(1),
+                "drain_epoch": In(EPOCH_BITS),
+                "holds": Out(1),
+                "fault": Out(1),
+                "drain_fault": Out(1),
+            },
+            address_bits=address_bits,
+            depth=depth,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bits = self.address_bits
+        add_block(m, platform, "pending_stream", pending := PendingStream(bits))
+        add_block(m, platform, "generator", generator := AffineGenerator(bits))
+        wiring.connect(m, wiring.flipped(self.setup), pending.setup)
+        element, window = Signal(Element), Signal(window_layout())
+        pending_gather = Signal()
+        with m.If(self.setup.load):
+            m.d.sync += pending_gather.eq(self.gather)
+
+        # From the array into the queue.
+        taking = Signal()  # the present epoch has a stream here
+        m.submodules.queue = queue = SyncFIFO(width=32 + EPOCH_BITS, depth=self.depth)
+        head = data.StructLayout({"word": 32, "epoch": EPOCH_BITS})(queue.r_data)
+        m.d.comb += [
+            self.array.ready.eq(~taking | queue.w_rdy),
+            queue.w_en.eq(self.array.push & taking),
+            queue.w_data.eq(Cat(self.array.data, self.epoch)),
+        ]
+        with m.If(self.start):
+            m.d.sync += taking.eq(pending.enabled)
+
+        # The set-up in use is that of the oldest words.
+        epoch, activate = Signal(EPOCH_BITS), Signal()
+        gather, scatter, have_offset = Signal(), Signal(), Signal()
+        offset = Signal(32)
+        word_valid = queue.r_rdy & (head.epoch == epoch)
+        m.d.comb += [
+            activate.eq(pending.valid & (epoch != self.epoch) & ~word_valid),
+            pending.take.eq(activate),
+            generator.pattern.eq(pending.stream.pattern),
+            generator.load.eq(activate & pending.enabled & ~pending_gather),
+            generator.clear.eq(activate),
+        ]
+        with m.If(activate):
+            computed = pending.stream.mode == StreamMode.COMPUTED
+            m.d.sync += [
+                epoch.eq(epoch + 1),
+                gather.eq(pending.enabled & pending_gather),
+                scatter.eq(pending.enabled & ~pending_gather & computed),
+                element.eq(pending.stream.element),
+                window.eq(pending.stream.window),
+                have_offset.eq(0),
+            ]
+
+        # Offsets go to the gather; those of a run that has ended are dropped.
+        outdated = epoch != self.epoch
+        m.d.comb += [
+            self.offsets.payload.eq(head.word),
+            self.offsets.valid.eq(word_valid & gather & ~outdated),
+            self.offset_epoch.eq(epoch),
+            self.pending.eq(queue.r_rdy & gather & ~outdated),
+        ]
+
+        # Words go to the write register.
+        request_valid, request_epoch = Signal(), Signal(EPOCH_BITS)
+        request = Signal.like(self.write.request.payload)
+        free = ~request_valid | self.write.request.ready
+        address, error, store, consume = (
+            Signal.like(generator.address),
+            Signal(),
+            Signal(),
+            Signal(),
+        )
+        wild = scatter & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
+        m.d.comb += [
+            address.eq(generator.address + Mux(scatter, offset[: bits + 2], 0)),
+            error.eq(wild | ~in_window(address, bits, window)),
+            consume.eq(word_valid & ~gather & free),
+            store.eq(consume & generator.valid & (~scatter | have_offset)),
+            queue.r_en.eq(consume | (word_valid & gather & (outdated | self.offsets.ready))),
+            generator.step.eq(store & ~scatter),
+            self.fault.eq(store & error & ~outdated),
+            self.drain_fault.eq(store & error & outdated),
+        ]
+        with m.If(consume & scatter):
+            m.d.sync += have_offset.eq(~have_offset)
+            with m.If(~have_offset):
+                m.d.sync += offset.eq(head.word)
+        place_word = place(address, bits, window)
+        with m.If(free):
+            m.d.sync += [
+                request_valid.eq(store & ~error),
+                request_epoch.eq(epoch),
+                request.address.eq(place_word[2:]),
+            ]
+            with m.If(element == Element.WORD):
+                m.d.sync += [request.mask.eq(0b1111), request.data.eq(head.word)]
+            with m.Else():
+                m.d.sync += [
+                    request.mask.eq(1 << address[:2]),
+                    request.data.eq(head.word[:8].replicate(4)),
+                ]
+        offset_only = gather & (head.epoch == epoch)
+        held = queue.r_rdy & ~offset_only & (head.epoch == self.drain_epoch)
+        m.d.comb += [
+            self.write.request.valid.eq(request_valid),
+            self.write.request.payload.eq(request),
+            self.holds.eq(held | (request_valid & (request_epoch == self.drain_epoch))),
+        ]
+        return m
