@@ -36,7 +36,7 @@ class ArrayCore(Block):
 
     Timing: the first array cycle comes three clocks after an idle sequencer accepts a command; one
     idle clock (two if ``skew`` changes) between the last array cycle of a run and the first of
-    the next if its command waits and ``flush`` is at least 1. Combinational paths: see the two parts.
+    the next if its command waits and ``flush`` is at least 1. Combinational: see the parts.
     Errors: none; who issues commands has checked them.
     Source: own.
     """

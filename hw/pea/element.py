@@ -1,0 +1,233 @@
+"""The processing element."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from ..config import PeaConfig
+from ..layouts.instruction import Instruction, PredicateMode
+from ..library import Block, add_block
+from .arithmetic import Arithmetic
+from .context import ContextStore
+from .control import available_operations
+from .decode import DECODED, DIRECTIONS, OPPOSITE, decode
+from .interfaces import bank_shape, slot_shape
+from .registers import RegisterFile
+
+LINK = data.StructLayout({"data": 32, "valid": 1})
+"""One direction of the connection between two neighbours."""
+
+EFFECTS = data.StructLayout(
+    {
+        "write_register": 1,
+        "destination_register": 4,
+        "write_predicate": 1,
+        "exit": 1,
+        "north": 1,
+        "east": 1,
+        "south": 1,
+        "west": 1,
+    }
+)
+"""What becomes of a result; the directions name the output links that take it."""
+
+
+class ProcessingElement(Block):
+    """Executes one instruction a cycle: context store, operands, datapath, output links.
+
+    All PEs of an array are this module; coordinates do not enter.
+
+    Parameters
+    ----------
+    pea: the array's configuration. Used: ``context_banks``, ``context_slots``, ``registers``,
+    ``stages``, ``pipeline_stages``, ``operations``.
+
+    Ports
+    -----
+    fetch: in, 1 bit, read the instruction at ``bank``, ``slot`` (in).
+    decode: in, 1 bit, the instruction read last becomes the one in execution, in a cycle with the
+    stages ``active`` (in) and, if ``clear`` (in), from a cleared state.
+    advance: in, 1 bit, the instruction in execution does its cycle. A ``decode`` comes in the same
+    clock or before the next ``advance``.
+    restart: in, 1 bit, at the end of this clock links are invalid, nothing is in flight, and the
+    instruction in execution is not enabled (unless ``decode`` brings another).
+    north_in .. west_in, north_out .. west_out: links, data and valid; outputs are registers.
+    demand_north, demand_west: out, 1 bit, the instruction in execution uses that input (registers).
+    exit: out, 1 bit, register.
+    write, write_bank, write_slot, write_instruction: in, context write.
+
+    Timing: result latency ``pipeline_stages`` cycles to a link, register or the predicate; STRAIGHT
+    and ROUTE one cycle. No combinational path from input to output.
+    Errors: none; an operation that is not available gives an invalid result.
+    Source: own.
+    """
+
+    def __init__(self, pea: PeaConfig) -> None:
+        self.available = available_operations(pea.operations)
+        self.pipeline_stages = pea.pipeline_stages
+        self.operations = pea.operations
+        self.registers = pea.registers
+        self.context = (pea.context_banks, pea.context_slots)
+        links = {f"{side}_in": In(LINK) for side in DIRECTIONS}
+        links |= {f"{side}_out": Out(LINK) for side in DIRECTIONS}
+        super().__init__(
+            {
+                "fetch": In(1),
+                "bank": In(bank_shape(pea)),
+                "slot": In(slot_shape(pea)),
+                "decode": In(1),
+                "active": In(pea.stages),
+                "clear": In(1),
+                "advance": In(1),
+                "restart": In(1),
+                **links,
+                "demand_north": Out(1),
+                "demand_west": Out(1),
+                "exit": Out(1),
+                "write": In(1),
+                "write_bank": In(bank_shape(pea)),
+                "write_slot": In(slot_shape(pea)),
+                "write_instruction": In(Instruction),
+            },
+            context_slots=pea.context_slots,
+            context_banks=pea.context_banks,
+            registers=pea.registers,
+            stages=pea.stages,
+            pipeline_stages=pea.pipeline_stages,
+            operations=pea.operations,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        add_block(m, platform, "context", context := ContextStore(*self.context))
+        add_block(m, platform, "registers", registers := RegisterFile(self.registers))
+        arithmetic = Arithmetic(self.operations, self.pipeline_stages)
+        add_block(m, platform, "arithmetic", arithmetic)
+
+        now = self._instruction(m, context)
+        reset = Signal()
+        predicate = Signal()
+        acts = Signal()
+        m.d.comb += [
+            reset.eq((self.decode & self.clear) | self.restart),
+            registers.a_register.eq(now.a_register),
+            registers.b_register.eq(now.b_register),
+            registers.reset.eq(reset),
+            acts.eq(
+                now.enabled
+                & ~((now.predicate == PredicateMode.IF_TRUE) & ~predicate)
+                & ~((now.predicate == PredicateMode.IF_FALSE) & predicate)
+            ),
+        ]
+        a, a_valid = self._value(now, now.a, registers.a_data)
+        b, b_valid = self._value(now, now.b, registers.b_data)
+        m.d.comb += [
+            arithmetic.advance.eq(self.advance),
+            arithmetic.reset.eq(reset),
+            arithmetic.issue.eq(acts & now.valid_operation & a_valid & b_valid),
+            arithmetic.a.eq(a),
+            arithmetic.b.eq(b),
+            arithmetic.control.eq(now.datapath),
+            arithmetic.predicate.eq(predicate),
+        ]
+        effects = self._effects(m, now)
+        not_zero = Signal()
+        m.d.comb += [
+            not_zero.eq(arithmetic.result.any()),
+            registers.write.eq(self.advance & arithmetic.valid & effects.write_register),
+            registers.write_register.eq(effects.destination_register),
+            registers.write_data.eq(arithmetic.result),
+        ]
+        with m.If(self.advance):
+            m.d.sync += self.exit.eq(arithmetic.valid & effects.exit & not_zero)
+            with m.If(arithmetic.valid & effects.write_predicate):
+                m.d.sync += predicate.eq(not_zero)
+        with m.If(reset):
+            m.d.sync += predicate.eq(0)
+        with m.If(self.restart):
+            m.d.sync += self.exit.eq(0)
+        self._outputs(m, now, effects, arithmetic, registers.b_data, acts)
+        return m
+
+    def _instruction(self, m: Module, context: ContextStore) -> Any:
+        """Fetch and decode; the decoded instruction in execution."""
+        now = Signal(DECODED)
+        m.d.comb += [
+            context.fetch.eq(self.fetch),
+            context.bank.eq(self.bank),
+            context.slot.eq(self.slot),
+            context.write.eq(self.write),
+            context.write_bank.eq(self.write_bank),
+            context.write_slot.eq(self.write_slot),
+            context.write_instruction.eq(self.write_instruction),
+            self.demand_north.eq(now.demand_north),
+            self.demand_west.eq(now.demand_west),
+        ]
+        with m.If(self.decode):
+            m.d.sync += now.eq(decode(m, context.instruction, self.active, self.available))
+        with m.Elif(self.restart):
+            m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
+        return now
+
+    def _value(self, now: Any, source: Any, register: Value) -> tuple[Value, Value]:
+        """The value that ``source`` chooses, and whether it is valid."""
+        links = [getattr(self, f"{side}_in") for side in DIRECTIONS]
+        link, link_valid = (
+            Mux(
+                source.link[1],
+                Mux(source.link[0], links[3][part], links[2][part]),
+                Mux(source.link[0], links[1][part], links[0][part]),
+            )
+            for part in ("data", "valid")
+        )
+        word = (register & source.from_register.replicate(32)) | (
+            now.constant & source.from_constant.replicate(32)
+        )
+        return Mux(source.from_link, link, word), ~source.from_link | link_valid
+
+    def _effects(self, m: Module, now: Any) -> Any:
+        """What becomes of the result that leaves the datapath in this cycle."""
+        effects: Any = Signal(EFFECTS)
+        m.d.comb += [
+            effects.write_register.eq(now.write_register),
+            effects.destination_register.eq(now.destination_register),
+            effects.write_predicate.eq(now.write_predicate),
+            effects.exit.eq(now.exit),
+        ]
+        m.d.comb += [effects[side].eq(now.outputs[side].result) for side in DIRECTIONS]
+        for stage in range(1, self.pipeline_stages):
+            later: Any = Signal(EFFECTS, name=f"effects_{stage}")
+            with m.If(self.advance):
+                m.d.sync += later.eq(effects)
+            effects = later
+        return effects
+
+    def _outputs(
+        self,
+        m: Module,
+        now: Any,
+        effects: Any,
+        arithmetic: Arithmetic,
+        register: Value,
+        acts: Value,
+    ) -> None:
+        """The output links: a valid result, else what passes through, else nothing."""
+        route, route_valid = self._value(now, now.route, register)
+        for side in DIRECTIONS:
+            straight = getattr(self, f"{OPPOSITE[side]}_in")
+            out = getattr(self, f"{side}_out")
+            output = now.outputs[side]
+            result = Signal(name=f"result_{side}")
+            m.d.comb += result.eq(arithmetic.valid & effects[side])
+            passed = Mux(output.straight, straight.data, route)
+            passed_valid = (output.straight & straight.valid) | (
+                output.route & route_valid & (acts | now.route.from_link)
+            )
+            with m.If(self.restart):
+                m.d.sync += out.valid.eq(0)
+            with m.Elif(self.advance):
+                m.d.sync += out.valid.eq(result | passed_valid)
+            with m.If(self.advance):
+                m.d.sync += out.data.eq(Mux(result, arithmetic.result, passed))
