@@ -116,7 +116,7 @@ class Port:
         return Multicast([port._arm(arm) for arm in range(arms)], port._expect())
 
     def loop(self, name: str, comparison: Comparison, operand: int) -> Loop:
-        """Again while the comparison holds (COUNT: ``operand`` times); ``again`` ends in a merge."""
+        """Again while the comparison holds (COUNT: ``operand`` times); ``again`` goes back."""
         port = self._then(Block(name, BlockKind.LOOP, comparison=comparison, operand=operand))
         return Loop(port._arm(0), port._arm(1))
 

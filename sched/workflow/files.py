@@ -160,7 +160,7 @@ class BlockForm(_Form):
             self.operand,
             Combine[self.combine.upper()],
             self.join_count,
-            self.time and self.time.build(),
+            None if self.time is None else self.time.build(),
         )
 
 
@@ -181,7 +181,7 @@ class FlowForm(_Form):
 
     def build(self) -> Flow:
         """The flow."""
-        frequency = self.frequency and self.frequency.build()
+        frequency = None if self.frequency is None else self.frequency.build()
         return Flow(self.origin, self.target, self.arm, self.expect, frequency)
 
 

@@ -47,9 +47,15 @@ class DenseParameters(TaskParameters):
     def of(cls, task: Task) -> Self:
         """As :meth:`TaskParameters.of`; the requantisation has a dictionary of its own."""
         assert isinstance(task, Dense)
-        requantise = {**task.parameters, "relu": bool(task.parameters["relu"])}
-        sizes = {name: getattr(task, name) for name in ("features_in", "features_out", "rows")}
-        return cls(**sizes, **requantise)
+        return cls(
+            features_in=task.features_in,
+            features_out=task.features_out,
+            rows=task.rows,
+            multiplier=task.parameters["multiplier"],
+            shift=task.parameters["shift"],
+            zero_point=task.parameters["zero_point"],
+            relu=bool(task.parameters["relu"]),
+        )
 
 
 class GemmParameters(TaskParameters):
