@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, Element
 from octopus.hw.layouts.instruction import (

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.space import WORD_BYTES
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
+
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.space import KERNEL_TABLE_ENTRY_WORDS, WORD_BYTES
 from octopus.sched.kernels.task import Buffer, Kernel, Task

@@ -50,6 +50,12 @@ class GlobalMemory:
             raise AccessError(address)
         self._words[address // WORD_BYTES] = word & WORD_MASK
 
+    def copy(self) -> "GlobalMemory":
+        """An independent memory with the same content."""
+        other = GlobalMemory(*self.ranges)
+        other._words = dict(self._words)
+        return other
+
     def read_words(self, address: int, count: int) -> list[int]:
         """``count`` words from a byte address on."""
         return [self.read(address + WORD_BYTES * i) for i in range(count)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Status
 from octopus.sched.kernels.elementwise import Scale, VectorAdd

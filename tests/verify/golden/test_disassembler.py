@@ -1,6 +1,7 @@
 """Listings of kernel images."""
 
 import pytest
+
 from octopus.hw.config import OctopusConfig
 from octopus.sched.kernels.reduction import ArgMax
 from octopus.sched.kernels.systolic import Dense

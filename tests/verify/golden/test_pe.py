@@ -1,6 +1,7 @@
 """The golden PE against hand-worked cases of the specification."""
 
 import pytest
+
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.instruction import (
     OperandSource,

@@ -1,6 +1,7 @@
 """The golden sequencer's tokens for small kernels, written out by hand."""
 
 import pytest
+
 from octopus.verify.golden.sequencer import Header, tokens
 
 

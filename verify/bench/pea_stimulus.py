@@ -1,0 +1,155 @@
+"""Constrained-random kernels, runs and streams for the array's bench, replayable from a seed."""
+
+from dataclasses import dataclass
+from random import Random
+
+from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import (
+    OperandSource,
+    Operation,
+    OutputSelect,
+    PredicateMode,
+    RequantiseParameters,
+)
+from octopus.hw.layouts.words import pack
+from octopus.sched.kernels.assembler import Assembler, Instruction
+
+INTERESTING = (0, 1, 2, 31, 32, 127, 128, 255, 0x7FFFFFFF, 0x80000000, 0x80808080, 0xFFFFFFFF)
+SOURCES = tuple(OperandSource)
+OPERATIONS = tuple(Operation)
+PREDICATES = tuple(PredicateMode)
+
+
+def word(random: Random) -> int:
+    """A 32-bit pattern, often a boundary value or a small number."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return random.choice(INTERESTING)
+    if kind == 1:
+        return random.randrange(-20, 21) & 0xFFFFFFFF
+    return random.getrandbits(32)
+
+
+def requantise_word(random: Random) -> int:
+    """A constant that makes a sensible operand ``b`` of REQUANTISE."""
+    fields = {
+        "multiplier": random.getrandbits(16),
+        "shift": random.choice((0, 1, random.randrange(48), 63)),
+        "relu": random.getrandbits(1),
+        "zero_point": random.randrange(-128, 128),
+    }
+    return pack(RequantiseParameters, fields)[0]
+
+
+def random_instruction(random: Random, pea: PeaConfig, stages: int) -> Instruction:
+    """An instruction in which every field takes every value that has a meaning."""
+    operation = random.choice(OPERATIONS)
+    requantises = operation is Operation.REQUANTISE and random.random() < 0.7
+    outputs = [random.choices(tuple(OutputSelect), weights=(1, 4, 2, 2))[0] for _ in range(4)]
+    return Instruction(
+        operation=operation,
+        a=random.choice(SOURCES),
+        b=OperandSource.CONSTANT if requantises else random.choice(SOURCES),
+        a_register=random.randrange(pea.registers),
+        b_register=random.randrange(pea.registers),
+        constant=requantise_word(random) if requantises else word(random),
+        destination=random.randrange(pea.registers) if random.random() < 0.5 else None,
+        write_predicate=random.random() < 0.3,
+        predicate=random.choice(PREDICATES),
+        exit=random.random() < 0.03,
+        north=outputs[0],
+        east=outputs[1],
+        south=outputs[2],
+        west=outputs[3],
+        route=random.choice(SOURCES),
+        stage=random.randrange(stages),
+    )
+
+
+def random_image(random: Random, pea: PeaConfig) -> list[int]:
+    """A kernel image with random lengths and an instruction for every PE and slot."""
+    stages = random.randint(1, pea.stages)
+    head, tail = random.randrange(4), random.randrange(4)
+    body = random.randint(0 if head + tail and random.random() < 0.1 else 1, 5)
+    assembler = Assembler(
+        pea,
+        "random",
+        head=head,
+        body=body,
+        tail=tail,
+        stages=stages,
+        exit_stage=random.randint(0, stages),
+        skew=random.random() < 0.5,
+        flush=random.randrange(12),
+    )
+    for row in range(pea.rows):
+        for column in range(pea.columns):
+            for slot in range(assembler.slots):
+                if random.random() < 0.95:
+                    instruction = random_instruction(random, pea, stages)
+                    assembler.place(row, column, slot, instruction)
+    return assembler.image(0)
+
+
+@dataclass
+class EdgeInput:
+    """The stream of one input port: words left, how often the next is ready, and its state.
+
+    ``patience``: probability that a missing word becomes ready in a clock.
+    """
+
+    words: list[int]
+    patience: float
+    ready: bool = False
+
+    @property
+    def exhausted(self) -> bool:
+        """No word will come any more."""
+        return not self.words
+
+    def tick(self, random: Random) -> None:
+        """A new clock: the next word may become ready, and then stays so until taken."""
+        if self.words and not self.ready:
+            self.ready = random.random() < self.patience
+
+    def take(self) -> int:
+        """Consume the word that is ready."""
+        assert self.ready
+        self.ready = False
+        return self.words.pop(0)
+
+
+@dataclass
+class Run:
+    """One run: trip counts, the input streams and how often each output port has room."""
+
+    body_trips: int
+    outer_trips: int
+    west: list[EdgeInput]
+    north: list[EdgeInput]
+    west_room: list[float]
+    north_room: list[float]
+
+
+def random_run(random: Random, pea: PeaConfig) -> Run:
+    """Trip counts and edge behaviour, from never stalling to nearly always."""
+
+    def inputs(ports: int) -> list[EdgeInput]:
+        streams = []
+        for _ in range(ports):
+            length = random.choice((0, random.randrange(20), 1000))
+            words = [word(random) for _ in range(length)]
+            streams.append(EdgeInput(words, random.choice((1.0, 0.7, 0.3))))
+        return streams
+
+    def rooms(ports: int) -> list[float]:
+        return [random.choice((1.0, 1.0, 0.7, 0.3)) for _ in range(ports)]
+
+    return Run(
+        body_trips=random.choice((0, 1, 2, random.randrange(12))),
+        outer_trips=random.choice((0, 1, 1, 2, 3)),
+        west=inputs(pea.rows),
+        north=inputs(pea.columns),
+        west_room=rooms(pea.rows),
+        north_room=rooms(pea.columns),
+    )
