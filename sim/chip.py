@@ -1,0 +1,194 @@
+"""The Verilated chip as a Python object. No cycle of it is run by Python code."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from octopus.hw.config import OctopusConfig
+
+from .build import Progress, build_library
+
+RESET_CYCLES = 4
+AXI_RESPONSES = {-1: "no answer", 1: "EXOKAY", 2: "SLVERR", 3: "DECERR"}
+
+
+class BusError(RuntimeError):
+    """An AXI access was answered with an error, or not at all; the message says which."""
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("cycle", ctypes.c_uint64),
+        ("unit", ctypes.c_uint32),
+        ("activity", ctypes.c_uint32),
+    ]
+
+
+@dataclass(frozen=True)
+class ActivityEvent:
+    """What a Task Block Unit does changed.
+
+    Attributes
+    ----------
+    cycle: the first cycle with the new activity.
+    unit: Task Block Unit, counted through the clusters row by row.
+    activity: bits of ``hw.tbu.activity.Activity``.
+    """
+
+    cycle: int
+    unit: int
+    activity: int
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    handle, word, words = ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)
+    signatures: dict[str, tuple[object, list[object]]] = {
+        "create": (handle, [word]),
+        "destroy": (None, [handle]),
+        "reset": (None, [handle, word]),
+        "cycles": (ctypes.c_uint64, [handle]),
+        "step": (None, [handle, ctypes.c_uint64]),
+        "wait": (ctypes.c_int, [handle, ctypes.c_uint64]),
+        "write_register": (ctypes.c_int, [handle, word, word]),
+        "read_register": (ctypes.c_int, [handle, word, words]),
+        "write_memory": (ctypes.c_int, [handle, word, words, word]),
+        "read_memory": (ctypes.c_int, [handle, word, words, word]),
+        "event_count": (ctypes.c_uint64, [handle]),
+        "events": (ctypes.POINTER(_Event), [handle]),
+        "trace": (ctypes.c_int, [handle, ctypes.c_char_p]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, f"octopus_{name}")
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+class Chip:
+    """A simulated chip, reset and ready; a context manager.
+
+    Parameters
+    ----------
+    config: sizes the chip; its library is built on first use and cached.
+    trace: be able to record FST.
+    progress: told the steps of a build.
+
+    Raises:
+        ToolchainError: the library could not be built.
+    """
+
+    def __init__(
+        self,
+        config: OctopusConfig,
+        trace: bool = False,
+        progress: Progress = lambda step: None,
+    ) -> None:
+        self.config = config
+        self._library = _load(build_library(config, trace, progress))
+        self._handle: int | None = self._library.octopus_create(config.task_block_units)
+        self.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model. Afterwards the object must not be used."""
+        if self._handle is not None:
+            self._library.octopus_destroy(self._handle)
+            self._handle = None
+
+    def reset(self) -> None:
+        """Reset the chip and the cycle count. Memories keep their content."""
+        self._library.octopus_reset(self._handle, RESET_CYCLES)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since reset."""
+        return int(self._library.octopus_cycles(self._handle))
+
+    def step(self, cycles: int) -> None:
+        """Run ``cycles`` clock cycles."""
+        self._library.octopus_step(self._handle, cycles)
+
+    def wait_for_interrupt(self, limit_cycles: int) -> bool:
+        """Run until the interrupt is high, at most ``limit_cycles``; whether it is high."""
+        return bool(self._library.octopus_wait(self._handle, limit_cycles))
+
+    def write_register(self, address: int, value: int) -> None:
+        """Write a 32-bit register over AXI4-Lite.
+
+        Raises:
+            BusError: the answer is an error.
+        """
+        response = self._library.octopus_write_register(self._handle, address, value)
+        _check(response, f"writing register 0x{address:x}")
+
+    def read_register(self, address: int) -> int:
+        """Read a 32-bit register over AXI4-Lite.
+
+        Raises:
+            BusError: the answer is an error.
+        """
+        value = ctypes.c_uint32()
+        response = self._library.octopus_read_register(self._handle, address, ctypes.byref(value))
+        _check(response, f"reading register 0x{address:x}")
+        return value.value
+
+    def write_memory(self, address: int, words: Sequence[int]) -> None:
+        """Write 32-bit words through the AXI4 window, from a global byte address on.
+
+        Raises:
+            BusError: the answer is an error.
+        """
+        block = (ctypes.c_uint32 * len(words))(*words)
+        response = self._library.octopus_write_memory(self._handle, address, block, len(words))
+        _check(response, f"writing {len(words)} words at 0x{address:08x}")
+
+    def read_memory(self, address: int, count: int) -> list[int]:
+        """Read 32-bit words through the AXI4 window, from a global byte address on.
+
+        Raises:
+            BusError: the answer is an error.
+        """
+        block = (ctypes.c_uint32 * count)()
+        response = self._library.octopus_read_memory(self._handle, address, block, count)
+        _check(response, f"reading {count} words at 0x{address:08x}")
+        return list(block)
+
+    def events(self) -> list[ActivityEvent]:
+        """Changes of activity since reset, oldest first."""
+        count = self._library.octopus_event_count(self._handle)
+        first = self._library.octopus_events(self._handle)
+        return [
+            ActivityEvent(first[i].cycle, first[i].unit, first[i].activity) for i in range(count)
+        ]
+
+    def start_trace(self, path: Path) -> None:
+        """Record an FST waveform into ``path`` until :meth:`stop_trace`.
+
+        Raises:
+            ValueError: the chip was made without ``trace``.
+        """
+        if not self._library.octopus_trace(self._handle, str(path).encode()):
+            raise ValueError("this chip cannot record: make it with trace=True")
+
+    def stop_trace(self) -> None:
+        """End the recording."""
+        self._library.octopus_trace(self._handle, None)
+
+
+def _check(response: int, access: str) -> None:
+    if response:
+        raise BusError(f"{access}: {AXI_RESPONSES[response]}")

@@ -1,0 +1,293 @@
+// The Verilated chip behind a small C interface, so that Python never runs a cycle itself.
+//
+// Compiled with -DMODEL=V<name> -DMODEL_HEADER="V<name>.h"; with TRACE defined it can record FST.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include MODEL_HEADER
+#include "verilated.h"
+#ifdef TRACE
+#include "verilated_fst_c.h"
+#endif
+
+// Verilator writes the double underscore of a flattened port as "___05F".
+#define LITE(signal) top->axil___05F##signal
+#define FULL(signal) top->axi___05F##signal
+
+namespace {
+
+constexpr int kTimeout = -1;
+constexpr uint64_t kAccessLimit = 1u << 20;  // cycles after which an access is given up
+constexpr uint32_t kBurstBeats = 256;        // an AXI4 INCR burst's most
+constexpr uint32_t kBoundary = 4096;         // a burst must not cross it
+
+struct Event {
+    uint64_t cycle;
+    uint32_t unit;
+    uint32_t activity;
+};
+
+struct Chip {
+    std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
+    std::unique_ptr<MODEL> top = std::make_unique<MODEL>(context.get());
+    uint64_t cycle = 0;
+    uint32_t units = 0;
+    std::vector<uint32_t> activity;
+    std::vector<Event> events;
+#ifdef TRACE
+    std::unique_ptr<VerilatedFstC> trace;
+#endif
+
+    // Settle the inputs that were driven; outputs may be read until rise().
+    void settle() {
+        top->clk = 0;
+        top->eval();
+#ifdef TRACE
+        if (trace) trace->dump(10 * cycle);
+#endif
+    }
+
+    void rise() {
+        top->clk = 1;
+        top->eval();
+#ifdef TRACE
+        if (trace) trace->dump(10 * cycle + 5);
+#endif
+        ++cycle;
+        record();
+    }
+
+    void tick() {
+        settle();
+        rise();
+    }
+
+    void record() {
+        const auto* now = reinterpret_cast<const uint32_t*>(&top->activity);
+        for (uint32_t unit = 0; unit < units; ++unit) {
+            if (now[unit] != activity[unit]) {
+                activity[unit] = now[unit];
+                events.push_back({cycle, unit, now[unit]});
+            }
+        }
+    }
+
+    // Clock until `ready` was seen at a rising edge; false if that takes too long.
+    template <typename Ready>
+    bool handshake(Ready ready) {
+        for (uint64_t waited = 0; waited < kAccessLimit; ++waited) {
+            settle();
+            const bool taken = ready();
+            rise();
+            if (taken) return true;
+        }
+        return false;
+    }
+};
+
+// Beats of the next burst of a transfer of `left` words at `address`.
+uint32_t burst_beats(uint32_t address, uint32_t left) {
+    const uint32_t to_boundary = (kBoundary - address % kBoundary) / 4;
+    uint32_t beats = left < kBurstBeats ? left : kBurstBeats;
+    return beats < to_boundary ? beats : to_boundary;
+}
+
+int write_burst(Chip& chip, uint32_t address, const uint32_t* words, uint32_t beats) {
+    auto& top = chip.top;
+    FULL(awaddr) = address;
+    FULL(awlen) = beats - 1;
+    FULL(awsize) = 2;
+    FULL(awburst) = 1;
+    FULL(awvalid) = 1;
+    if (!chip.handshake([&] { return FULL(awready); })) return kTimeout;
+    FULL(awvalid) = 0;
+    FULL(wvalid) = 1;
+    FULL(wstrb) = 15;
+    for (uint32_t beat = 0; beat < beats; ++beat) {
+        FULL(wdata) = words[beat];
+        FULL(wlast) = beat + 1 == beats;
+        if (!chip.handshake([&] { return FULL(wready); })) return kTimeout;
+    }
+    FULL(wvalid) = 0;
+    FULL(bready) = 1;
+    int response = 0;
+    if (!chip.handshake([&] {
+            response = FULL(bresp);
+            return FULL(bvalid);
+        }))
+        return kTimeout;
+    FULL(bready) = 0;
+    return response;
+}
+
+int read_burst(Chip& chip, uint32_t address, uint32_t* words, uint32_t beats) {
+    auto& top = chip.top;
+    FULL(araddr) = address;
+    FULL(arlen) = beats - 1;
+    FULL(arsize) = 2;
+    FULL(arburst) = 1;
+    FULL(arvalid) = 1;
+    if (!chip.handshake([&] { return FULL(arready); })) return kTimeout;
+    FULL(arvalid) = 0;
+    FULL(rready) = 1;
+    int response = 0;
+    for (uint32_t beat = 0; beat < beats; ++beat) {
+        if (!chip.handshake([&] {
+                words[beat] = FULL(rdata);
+                if (FULL(rvalid) && FULL(rresp) > response) response = FULL(rresp);
+                return FULL(rvalid);
+            }))
+            return kTimeout;
+    }
+    FULL(rready) = 0;
+    return response;
+}
+
+}  // namespace
+
+extern "C" {
+
+void* octopus_create(uint32_t units) {
+    auto* chip = new Chip;
+    chip->units = units;
+    chip->activity.assign(units, 0);
+    return chip;
+}
+
+void octopus_destroy(void* handle) {
+    auto* chip = static_cast<Chip*>(handle);
+#ifdef TRACE
+    if (chip->trace) chip->trace->close();
+#endif
+    chip->top->final();
+    delete chip;
+}
+
+// Hold reset for `cycles`; time starts at zero afterwards.
+void octopus_reset(void* handle, uint32_t cycles) {
+    auto& chip = *static_cast<Chip*>(handle);
+    chip.top->rst = 1;
+    for (uint32_t i = 0; i < cycles; ++i) chip.tick();
+    chip.top->rst = 0;
+    chip.cycle = 0;
+    chip.events.clear();
+}
+
+uint64_t octopus_cycles(void* handle) { return static_cast<Chip*>(handle)->cycle; }
+
+void octopus_step(void* handle, uint64_t cycles) {
+    auto& chip = *static_cast<Chip*>(handle);
+    for (uint64_t i = 0; i < cycles; ++i) chip.tick();
+}
+
+// Run until the interrupt is high, at most `limit` cycles; 1 if it is high.
+int octopus_wait(void* handle, uint64_t limit) {
+    auto& chip = *static_cast<Chip*>(handle);
+    chip.settle();
+    for (uint64_t i = 0; i < limit && !chip.top->interrupt; ++i) chip.tick();
+    return chip.top->interrupt;
+}
+
+// Register accesses: the AXI response, or -1 if the chip does not answer.
+int octopus_write_register(void* handle, uint32_t address, uint32_t value) {
+    auto& chip = *static_cast<Chip*>(handle);
+    auto& top = chip.top;
+    LITE(awaddr) = address;
+    LITE(wdata) = value;
+    LITE(wstrb) = 15;
+    LITE(awvalid) = 1;
+    LITE(wvalid) = 1;
+    LITE(bready) = 1;
+    int response = kTimeout;
+    for (uint64_t waited = 0; waited < kAccessLimit && response < 0; ++waited) {
+        chip.settle();
+        const bool address_taken = LITE(awready), data_taken = LITE(wready);
+        if (LITE(bvalid)) response = LITE(bresp);
+        chip.rise();
+        if (address_taken) LITE(awvalid) = 0;
+        if (data_taken) LITE(wvalid) = 0;
+    }
+    LITE(bready) = 0;
+    return response;
+}
+
+int octopus_read_register(void* handle, uint32_t address, uint32_t* value) {
+    auto& chip = *static_cast<Chip*>(handle);
+    auto& top = chip.top;
+    LITE(araddr) = address;
+    LITE(arvalid) = 1;
+    if (!chip.handshake([&] { return LITE(arready); })) return kTimeout;
+    LITE(arvalid) = 0;
+    LITE(rready) = 1;
+    int response = kTimeout;
+    if (!chip.handshake([&] {
+            *value = LITE(rdata);
+            response = LITE(rresp);
+            return LITE(rvalid);
+        }))
+        return kTimeout;
+    LITE(rready) = 0;
+    return response;
+}
+
+// Window accesses of `count` words: the worst AXI response, or -1 if the chip does not answer.
+int octopus_write_memory(void* handle, uint32_t address, const uint32_t* words, uint32_t count) {
+    auto& chip = *static_cast<Chip*>(handle);
+    int worst = 0;
+    while (count) {
+        const uint32_t beats = burst_beats(address, count);
+        const int response = write_burst(chip, address, words, beats);
+        if (response < 0) return response;
+        if (response > worst) worst = response;
+        address += 4 * beats;
+        words += beats;
+        count -= beats;
+    }
+    return worst;
+}
+
+int octopus_read_memory(void* handle, uint32_t address, uint32_t* words, uint32_t count) {
+    auto& chip = *static_cast<Chip*>(handle);
+    int worst = 0;
+    while (count) {
+        const uint32_t beats = burst_beats(address, count);
+        const int response = read_burst(chip, address, words, beats);
+        if (response < 0) return response;
+        if (response > worst) worst = response;
+        address += 4 * beats;
+        words += beats;
+        count -= beats;
+    }
+    return worst;
+}
+
+// Recorded changes of the units' activity, oldest first.
+uint64_t octopus_event_count(void* handle) { return static_cast<Chip*>(handle)->events.size(); }
+
+const Event* octopus_events(void* handle) { return static_cast<Chip*>(handle)->events.data(); }
+
+// Start an FST recording (path given) or end it (null); 0 if the library cannot record.
+int octopus_trace(void* handle, const char* path) {
+#ifdef TRACE
+    auto& chip = *static_cast<Chip*>(handle);
+    if (chip.trace) {
+        chip.trace->close();
+        chip.trace.reset();
+    }
+    if (path) {
+        chip.context->traceEverOn(true);
+        chip.trace = std::make_unique<VerilatedFstC>();
+        chip.top->trace(chip.trace.get(), 99);
+        chip.trace->open(path);
+    }
+    return 1;
+#else
+    (void)handle;
+    (void)path;
+    return 0;
+#endif
+}
+
+}  // extern "C"
