@@ -51,7 +51,8 @@ class DescriptorHeader(data.Struct):
 
     trips_from_token: 1
     has_result: 1
-    reserved0: 6
+    half_scratchpad: 1
+    reserved0: 5
     input_count: 8
     output_count: 8
     stream_count: 8
