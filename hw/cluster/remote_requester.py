@@ -1,0 +1,233 @@
+"""Carries bursts to other clusters: memory requests become packets, answers become responses."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from ..interfaces import MemoryPort
+from ..layouts.memory import (
+    DATA_FLIT_BITS,
+    LENGTH_BITS,
+    TRANSACTION_BITS,
+    PacketHead,
+    PacketOperation,
+)
+from ..layouts.space import COORDINATE_BITS, Address
+from ..library import Block, add_block
+from ..noc.arbiter import Arbiter
+from ..noc.link import Flit
+
+
+class RemoteRequester(Block):
+    """Turns the bursts of several clients into data-network packets and routes the answers back.
+
+    A client has one burst under way; the bursts of different clients overlap.
+
+    Parameters
+    ----------
+    clients: number of memory ports, 1 to 16 (a packet's ``transaction`` names the client).
+    columns, rows: size of the mesh.
+    host: requests come from the host bridge, not from a cluster.
+
+    Ports
+    -----
+    clients (in, ``[client]``): :class:`MemoryPort`.
+    x, y (in): coordinates of the own cluster; not used for the host.
+    inject (out): request packets, a stream of :class:`Flit`.
+    eject (in): answer packets.
+
+    Timing: the head flit is offered in the cycle after the request; a write burst then takes a
+    cycle a word. Answers pass at a word a cycle.
+
+    Errors: a burst to a cluster that does not exist is not sent, and answered with ``error`` here.
+    """
+
+    def __init__(self, clients: int, columns: int, rows: int, host: bool = False) -> None:
+        if not 1 <= clients <= 1 << TRANSACTION_BITS:
+            raise ValueError(f"clients is {clients}; allowed: 1 to {1 << TRANSACTION_BITS}")
+        self.columns = columns
+        self.rows = rows
+        self.host = host
+        flits = stream.Signature(Flit(DATA_FLIT_BITS))
+        super().__init__(
+            {
+                "clients": In(MemoryPort()).array(clients),
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "inject": Out(flits),
+                "eject": In(flits),
+            },
+            clients=clients,
+            columns=columns,
+            rows=rows,
+            host=host,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the requesting and the answering side."""
+        m = Module()
+        count = len(self.clients)
+        self._busy = Signal(count)
+        """A client's burst awaits its answer."""
+        self._lengths = [Signal(LENGTH_BITS, name=f"length_{i}") for i in range(count)]
+        self._refused = Signal(count)
+        """The client's burst went nowhere: answer it here."""
+        self._refused_write = Signal(count)
+        self._request_side(m, platform)
+        self._answer_side(m)
+        return m
+
+    def _request_side(self, m: Module, platform: Any) -> None:
+        """Choose a client, send the head, then the words of a write, two a flit."""
+        count = len(self.clients)
+        arbiter = Arbiter(count)
+        add_block(m, platform, "arbiter", arbiter)
+        owner = Signal(range(count))
+        head = Signal(PacketHead)
+        words_left = Signal(LENGTH_BITS + 1)
+        exists = Signal()
+        low = Signal(32)
+        has_low = Signal()
+        word, word_valid, word_taken = Signal(32), Signal(), Signal()
+        m.d.comb += arbiter.request.eq(
+            Cat(client.request.valid for client in self.clients) & ~self._busy
+        )
+        with m.Switch(owner):
+            for i, client in enumerate(self.clients):
+                with m.Case(i):
+                    m.d.comb += [
+                        word.eq(client.write.payload),
+                        word_valid.eq(client.write.valid),
+                        client.write.ready.eq(word_taken),
+                    ]
+        with m.FSM():
+            with m.State("CHOOSE"):
+                m.d.comb += arbiter.advance.eq(1)
+                for i, client in enumerate(self.clients):
+                    m.d.comb += client.request.ready.eq(arbiter.grant[i])
+                    with m.If(arbiter.grant[i]):
+                        m.d.sync += owner.eq(i)
+                        self._accept(m, i, head, words_left, exists)
+                        m.next = "HEAD"
+            with m.State("HEAD"):
+                m.d.comb += [
+                    self.inject.payload.payload.eq(head),
+                    self.inject.payload.head.eq(1),
+                    self.inject.payload.tail.eq(words_left == 0),
+                    self.inject.valid.eq(exists),
+                ]
+                with m.If(~exists):
+                    m.d.sync += self._refused_write.bit_select(owner, 1).eq(
+                        head.operation == PacketOperation.WRITE
+                    )
+                with m.If(self.inject.ready | ~exists):
+                    with m.If(words_left == 0):
+                        with m.If(~exists):
+                            m.d.sync += self._refused.bit_select(owner, 1).eq(1)
+                        m.next = "CHOOSE"
+                    with m.Else():
+                        m.next = "WORDS"
+            with m.State("WORDS"):
+                last = words_left == 1
+                sends = word_valid & (has_low | last)
+                m.d.comb += [
+                    self.inject.payload.payload.eq(Mux(has_low, Cat(low, word), word)),
+                    self.inject.payload.tail.eq(last),
+                    self.inject.valid.eq(sends & exists),
+                    word_taken.eq(word_valid & (~sends | self.inject.ready | ~exists)),
+                ]
+                with m.If(word_taken):
+                    m.d.sync += [
+                        low.eq(word),
+                        has_low.eq(~has_low & ~last),
+                        words_left.eq(words_left - 1),
+                    ]
+                    with m.If(last):
+                        with m.If(~exists):
+                            m.d.sync += self._refused.bit_select(owner, 1).eq(1)
+                        m.next = "CHOOSE"
+
+    def _accept(self, m: Module, index: int, head: Any, words_left: Signal, exists: Signal) -> None:
+        """Take the request of client ``index``: compose its packet's head."""
+        request = self.clients[index].request.payload
+        address = Address(request.address)
+        m.d.sync += [
+            self._busy[index].eq(1),
+            self._lengths[index].eq(request.length),
+            words_left.eq(Mux(request.write, request.length + 1, 0)),
+            exists.eq((address.x < self.columns) & (address.y < self.rows)),
+            head.eq(0),
+            head.destination.x.eq(address.x),
+            head.destination.y.eq(address.y),
+            head.source.x.eq(0 if self.host else self.x),
+            head.source.y.eq(0 if self.host else self.y),
+            head.source.host.eq(self.host),
+            head.operation.eq(Mux(request.write, PacketOperation.WRITE, PacketOperation.READ)),
+            head.transaction.eq(index),
+            head.mask.eq(request.mask),
+            head.length.eq(request.length),
+            head.offset.eq(address.offset),
+        ]
+
+    def _answer_side(self, m: Module) -> None:
+        """Give the words of an answer, or as many errors as are owed, to the client it names."""
+        count = len(self.clients)
+        head = PacketHead(self.eject.payload.payload)
+        owner = Signal(range(count))
+        words_left = Signal(LENGTH_BITS + 1)
+        high = Signal()
+        error = Signal()
+        is_data = Signal()
+        offered, taken = Signal(), Signal()
+        word = Signal(32)
+        with m.Switch(owner):
+            for i, client in enumerate(self.clients):
+                with m.Case(i):
+                    m.d.comb += [
+                        client.response.valid.eq(offered),
+                        taken.eq(offered & client.response.ready),
+                    ]
+        for client in self.clients:
+            m.d.comb += [
+                client.response.payload.data.eq(word),
+                client.response.payload.last.eq(words_left == 1),
+                client.response.payload.error.eq(error),
+            ]
+        with m.FSM():
+            with m.State("HEAD"):
+                m.d.sync += high.eq(0)
+                with m.If(self._refused.any()):
+                    for i in reversed(range(count)):
+                        with m.If(self._refused[i]):
+                            m.d.sync += [
+                                owner.eq(i),
+                                words_left.eq(Mux(self._refused_write[i], 1, self._lengths[i] + 1)),
+                            ]
+                    m.d.sync += [error.eq(1), is_data.eq(0)]
+                    m.next = "ANSWER"
+                with m.Elif(self.eject.valid):
+                    read = head.operation == PacketOperation.READ_RESPONSE
+                    m.d.comb += self.eject.ready.eq(1)
+                    m.d.sync += [
+                        owner.eq(head.transaction),
+                        error.eq(head.error),
+                        is_data.eq(read & ~head.error),
+                        words_left.eq(Mux(read, head.length + 1, 1)),
+                    ]
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                m.d.comb += [
+                    offered.eq(~is_data | self.eject.valid),
+                    word.eq(Mux(is_data, self.eject.payload.payload.word_select(high, 32), 0)),
+                    self.eject.ready.eq(is_data & taken & (high | (words_left == 1))),
+                ]
+                with m.If(taken):
+                    m.d.sync += [words_left.eq(words_left - 1), high.eq(~high)]
+                    with m.If(words_left == 1):
+                        m.d.sync += [
+                            self._busy.bit_select(owner, 1).eq(0),
+                            self._refused.bit_select(owner, 1).eq(0),
+                        ]
+                        m.next = "HEAD"
