@@ -1,0 +1,244 @@
+"""The host scheduler: loads a program, keeps instances in flight, collects what they give."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from octopus.hw.layouts.block import BlockStatistics
+from octopus.hw.layouts.space import CONFIGURATION_BIT, WORD_BYTES, ConfigurationRegion, address_of
+from octopus.hw.layouts.token import TokenKind
+
+from .driver_protocol import Driver, DriverError, HostToken
+from .kernels.task import TaskError
+from .program import Program
+from .report import BlockFigures, Fault, Outcome, RunReport
+from .workflow import Instance, InstanceResult, Role, WorkflowError
+
+CYCLE_LIMIT = 50_000_000
+"""Cycles a run may take, unless told otherwise."""
+
+WAIT_CYCLES = 1_000_000
+"""Cycles the driver is asked to wait at a time."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with instances ended, instances in all, cycles since the run began."""
+
+
+class RunError(RuntimeError):
+    """A run cannot go on; the message names instances and blocks."""
+
+
+class FaultError(RunError):
+    """A block failed. ``fault`` has the details."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class TimeLimitError(RunError):
+    """A run took more cycles than allowed."""
+
+
+class Runtime:
+    """Runs one program on one chip.
+
+    An instance is admitted when a slot is free: the number of slots is the credit.
+
+    Parameters
+    ----------
+    driver: the chip, reset and not running anything else.
+    program: what to run.
+    progress: called whenever instances end.
+    """
+
+    def __init__(
+        self, driver: Driver, program: Program, *, progress: Progress | None = None
+    ) -> None:
+        self.driver = driver
+        self.program = program
+        self.progress = progress
+        self._source = program.placement[program.workflow.source.name]
+        self._source_number = program.numbers[program.workflow.source.name]
+        self._inputs = [t for t in program.workflow.tensors.values() if t.role is Role.INPUT]
+        self._results = [t for t in program.workflow.tensors.values() if t.result]
+
+    def load(self) -> int:
+        """Check that the chip is the one the program is for, and write the program.
+
+        Returns:
+            The cycles it took.
+
+        Raises:
+            DriverError: another chip, or an access fails.
+        """
+        for path, found in self.driver.identify().items():
+            needed: object = self.program.config
+            for part in path.split("."):
+                needed = getattr(needed, part)
+            if found != needed:
+                raise DriverError(f"the chip has {path} = {found}; the program needs {needed}")
+        start = self.driver.cycles
+        for address, words in self.program.writes:
+            self.driver.write_memory(address, words)
+        return self.driver.cycles - start
+
+    def run(
+        self,
+        instances: Sequence[Instance],
+        *,
+        limit_cycles: int = CYCLE_LIMIT,
+        strict: bool = True,
+    ) -> RunReport:
+        """Run instances to their end.
+
+        Parameters
+        ----------
+        limit_cycles: for the whole run.
+        strict: stop at the first fault; else report faults in the outcomes. A faulty instance
+            keeps its slot, since tokens of it may still be waiting in the chip.
+
+        Raises:
+            WorkflowError: an instance lacks an input or one does not fit (before anything runs).
+            FaultError: a block failed (``strict``). RunError: no slot is left, or the chip sent a
+                token that makes no sense. TimeLimitError: ``limit_cycles`` are over.
+            DriverError: an access fails.
+        """
+        run = _Run(self, [self._words(number, item) for number, item in enumerate(instances)])
+        values = [instance.value for instance in instances]
+        before = self._figures()
+        start = self.driver.cycles
+        while run.ended < len(instances):
+            while run.waiting and run.free:
+                run.admit(values)
+            if not run.active:
+                raise RunError(
+                    f"all {self.program.slots} instance slots are taken by faulty instances; "
+                    f"{len(run.waiting)} instances could not start"
+                )
+            left = limit_cycles - (self.driver.cycles - start)
+            tokens = self.driver.wait(min(left, WAIT_CYCLES)) if left > 0 else []
+            if not tokens and self.driver.cycles - start >= limit_cycles:
+                raise TimeLimitError(self._outstanding(run, before, limit_cycles))
+            for token in tokens:
+                run.take(token, strict)
+            if tokens and self.progress:
+                self.progress(run.ended, len(instances), self.driver.cycles - start)
+        cycles = max((o.finished for o in run.outcomes), default=start) - start
+        after = self._figures()
+        figures = {name: after[name].since(before[name]) for name in after}
+        return RunReport(self.program, run.outcomes, figures, cycles)
+
+    def _words(self, number: int, instance: Instance) -> list[tuple[str, list[int]]]:
+        """The input tensors of an instance as words."""
+        names = {tensor.name for tensor in self._inputs}
+        unknown = set(instance.tensors) - names
+        if unknown:
+            raise WorkflowError(f"instance {number}: {min(unknown)} is no input of the workflow")
+        words = []
+        for tensor in self._inputs:
+            if tensor.name not in instance.tensors:
+                raise WorkflowError(f"instance {number}: has no value for input {tensor.name}")
+            try:
+                array = instance.tensors[tensor.name]
+                words.append((tensor.name, tensor.operand.to_words(array)))
+            except TaskError as error:
+                raise WorkflowError(f"instance {number}: {error}") from None
+        return words
+
+    def start_instance(self, slot: int, value: int, inputs: list[tuple[str, list[int]]]) -> None:
+        """Write the inputs to the slot's buffers and send the token to the source."""
+        for name, words in inputs:
+            self.driver.write_memory(self.program.tensors[name].address(slot), words)
+        token = HostToken(self._source_number, slot, value & 0xFFFFFFFF)
+        self.driver.inject(self._source.x, self._source.y, token)
+
+    def collect(self, token: HostToken) -> InstanceResult:
+        """What an instance gave: the sink's token and the result tensors."""
+        name = self.program.name_of(token.block)
+        if name is None:
+            raise RunError(f"the chip completed block {token.block}, which does not exist")
+        result = InstanceResult(name, token.value)
+        for tensor in self._results:
+            place = self.program.tensors[tensor.name]
+            words = self.driver.read_memory(place.address(token.instance), place.operand.words)
+            result.tensors[tensor.name] = place.operand.from_words(words)
+        return result
+
+    def _figures(self) -> dict[str, BlockFigures]:
+        """The statistics of all task blocks."""
+        return {
+            block.name: self._block_figures(block.name) for block in self.program.workflow.tasks
+        }
+
+    def _block_figures(self, name: str) -> BlockFigures:
+        entry = self.program.numbers[name] * BlockStatistics.WORDS * WORD_BYTES
+        offset = 1 << CONFIGURATION_BIT | ConfigurationRegion.STATISTICS | entry
+        address = address_of(*self.program.placement[name].cluster, offset)
+        words = self.driver.read_memory(address, BlockStatistics.FAULTS + 1)
+        return BlockFigures(
+            arrivals=words[BlockStatistics.ARRIVALS],
+            completions=words[BlockStatistics.COMPLETIONS],
+            busy_cycles=words[BlockStatistics.BUSY_CYCLES],
+            array_cycles=words[BlockStatistics.ARRAY_CYCLES],
+            mean_cycles=words[BlockStatistics.MEAN_CYCLES],
+            faults=words[BlockStatistics.FAULTS],
+        )
+
+    def _outstanding(self, run: "_Run", before: dict[str, BlockFigures], limit_cycles: int) -> str:
+        """What did not end, in one line."""
+        numbers = ", ".join(str(outcome.number) for outcome in list(run.active.values())[:10])
+        more = f" and {len(run.active) - 10} more" if len(run.active) > 10 else ""
+        after = self._figures()
+        open_tasks = {name: after[name].since(before[name]).outstanding for name in after}
+        busy = ", ".join(f"{name} ({count})" for name, count in open_tasks.items() if count)
+        return (
+            f"no end after {limit_cycles} cycles: instances {numbers}{more} are outstanding, "
+            f"{len(run.waiting)} not started; task blocks with unfinished tasks: {busy or 'none'}"
+        )
+
+
+class _Run:
+    """The state of one run: who is where."""
+
+    def __init__(self, runtime: Runtime, inputs: list[list[tuple[str, list[int]]]]) -> None:
+        self.runtime = runtime
+        self.inputs = inputs
+        self.waiting = deque(range(len(inputs)))
+        self.free = deque(range(runtime.program.slots))
+        self.active: dict[int, Outcome] = {}
+        self.outcomes = [Outcome(number) for number in range(len(inputs))]
+        self.ended = 0
+
+    def admit(self, values: Sequence[int]) -> None:
+        """Start the next instance in a free slot."""
+        number, slot = self.waiting.popleft(), self.free.popleft()
+        outcome = self.active[slot] = self.outcomes[number]
+        outcome.slot = slot
+        outcome.started = self.runtime.driver.cycles
+        self.runtime.start_instance(slot, values[number], self.inputs[number])
+
+    def take(self, token: HostToken, strict: bool) -> None:
+        """Handle a token from the chip."""
+        outcome = self.active.get(token.instance)
+        if token.kind is TokenKind.FAULT:
+            name = self.runtime.program.name_of(token.block)
+            number = None if outcome is None else outcome.number
+            fault = Fault(name or f"number {token.block}", token.status, number, token.index)
+            if strict:
+                raise FaultError(fault)
+            if outcome is None:
+                return
+            outcome.fault = fault
+        elif outcome is None or token.kind is not TokenKind.COMPLETE:
+            raise RunError(
+                f"the chip sent a {token.kind.name} token of block {token.block} for slot "
+                f"{token.instance}, where no instance is running"
+            )
+        else:
+            # The buffers are read before the slot is given away.
+            outcome.finished = self.runtime.driver.cycles
+            outcome.result = self.runtime.collect(token)
+            self.free.append(token.instance)
+        outcome.finished = outcome.finished or self.runtime.driver.cycles
+        del self.active[token.instance]
+        self.ended += 1
