@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -25,7 +25,7 @@ class Chip(Block):
 
     Ports
     -----
-    The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt`` (see ``HostBridge``).
+    The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt_line`` (see ``HostBridge``).
     activity (out): a word a Task Block Unit with its :class:`Activity` in the low bits, counted
         through the clusters row by row; for traces.
 
@@ -37,9 +37,7 @@ class Chip(Block):
         self.config = config
         host = HostBridge(config)
         self._host_ports = [
-            name
-            for name in host.signature.members
-            if name.startswith(("axi", "s_axi", "interrupt"))
+            name for name in host.signature.members if name in ("axil", "axi", "interrupt_line")
         ]
         super().__init__(
             {
@@ -89,11 +87,14 @@ class Chip(Block):
             else:
                 m.d.comb += outer.eq(inner)
         corner = clusters[0, 0]
+        parity_errors, unreachable = [], []
         for network, classes in MESSAGE_CLASSES.items():
             endpoint = network_endpoint(self.config, network, host=True)
             add_block(m, platform, f"{network}_endpoint", endpoint)
             connect(m, endpoint.link_out, getattr(corner, f"{network}_west_in"))
             connect(m, getattr(corner, f"{network}_west_out"), endpoint.link_in)
+            parity_errors.append(endpoint.parity_error)
+            unreachable.append(endpoint.unreachable)
             if network == "control":
                 connect(m, bridge.control_inject, endpoint.inject[0])
                 connect(m, endpoint.eject[0], bridge.control_eject)
@@ -101,6 +102,10 @@ class Chip(Block):
             for channel in range(classes):
                 connect(m, bridge.data_inject[channel], endpoint.inject[channel])
                 connect(m, endpoint.eject[channel], bridge.data_eject[channel])
+        m.d.comb += [
+            bridge.parity_error.eq(Cat(parity_errors).any()),
+            bridge.unreachable.eq(Cat(unreachable).any()),
+        ]
 
 
 def _join(m: Module, cluster: Cluster, side: Port, neighbour: Cluster) -> None:

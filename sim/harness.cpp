@@ -186,8 +186,8 @@ void octopus_step(void* handle, uint64_t cycles) {
 int octopus_wait(void* handle, uint64_t limit) {
     auto& chip = *static_cast<Chip*>(handle);
     chip.settle();
-    for (uint64_t i = 0; i < limit && !chip.top->interrupt; ++i) chip.tick();
-    return chip.top->interrupt;
+    for (uint64_t i = 0; i < limit && !chip.top->interrupt_line; ++i) chip.tick();
+    return chip.top->interrupt_line;
 }
 
 // Register accesses: the AXI response, or -1 if the chip does not answer.

@@ -1,0 +1,107 @@
+"""The reading half of the AXI4 window: AXI bursts become memory bursts."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import In, Out
+
+from ..interfaces import MemoryPort
+from ..library import Block
+from .axi import Axi4, Burst, Response
+from .window_write import WORD_SIZE, is_missing, is_refused, next_address
+
+
+class WindowRead(Block):
+    """Cuts an AXI read burst into memory bursts; narrow and FIXED beats are read one by one.
+
+    Parameters
+    ----------
+    burst_words: most words of a memory burst.
+    columns, rows: size of the mesh.
+
+    Ports
+    -----
+    bus (in): :class:`Axi4`; only its AR and R channels are used.
+    memory (out): :class:`MemoryPort`.
+
+    Timing: beats pass as memory answers them; one AXI burst at a time. Beats narrower than a word
+    carry the whole word: the host picks its bytes by the address.
+
+    Errors: as ``WindowWrite``, on each beat.
+    """
+
+    def __init__(self, burst_words: int, columns: int, rows: int) -> None:
+        self.burst_words = burst_words
+        self.columns = columns
+        self.rows = rows
+        super().__init__(
+            {"bus": In(Axi4()), "memory": Out(MemoryPort())},
+            burst_words=burst_words,
+            columns=columns,
+            rows=rows,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the state machine."""
+        m = Module()
+        bus, memory = self.bus, self.memory
+        address, left = Signal(32), Signal(9)
+        size, burst = Signal(3), Signal(2)
+        response = Signal(2)
+        whole = Signal()
+        chunk = Signal(range(self.burst_words + 1))
+        m.d.comb += [
+            whole.eq((size == WORD_SIZE) & (burst == Burst.INCR)),
+            chunk.eq(Mux(whole, Mux(left < self.burst_words, left, self.burst_words), 1)),
+            memory.request.payload.mask.eq(~0),
+            memory.request.payload.length.eq(chunk - 1),
+            memory.request.payload.address.eq(address[2:] << 2),
+            bus.rlast.eq(left == 1),
+            bus.rdata.eq(memory.response.payload.data),
+        ]
+        beat_taken = bus.rvalid & bus.rready
+        missing = is_missing(bus.araddr, self.columns, self.rows)
+        refused = is_refused(bus.arburst, bus.arsize)
+        with m.FSM():
+            with m.State("ADDRESS"):
+                m.d.comb += bus.arready.eq(1)
+                m.d.sync += [
+                    address.eq(bus.araddr),
+                    left.eq(bus.arlen + 1),
+                    size.eq(bus.arsize),
+                    burst.eq(bus.arburst),
+                    bus.rid.eq(bus.arid),
+                    response.eq(Mux(missing, Response.DECERR, Response.SLVERR)),
+                ]
+                with m.If(bus.arvalid):
+                    m.next = "REQUEST"
+                    with m.If(missing | refused):
+                        m.next = "REFUSE"
+            with m.State("REQUEST"):
+                m.d.comb += memory.request.valid.eq(1)
+                with m.If(memory.request.ready):
+                    m.next = "BEATS"
+            with m.State("BEATS"):
+                m.d.comb += [
+                    bus.rvalid.eq(memory.response.valid),
+                    memory.response.ready.eq(bus.rready),
+                    bus.rresp.eq(
+                        Mux(memory.response.payload.error, Response.SLVERR, Response.OKAY)
+                    ),
+                ]
+                with m.If(beat_taken):
+                    m.d.sync += [
+                        left.eq(left - 1),
+                        address.eq(next_address(address, burst, size)),
+                    ]
+                    with m.If(left == 1):
+                        m.next = "ADDRESS"
+                    with m.Elif(memory.response.payload.last):
+                        m.next = "REQUEST"
+            with m.State("REFUSE"):
+                m.d.comb += [bus.rvalid.eq(1), bus.rresp.eq(response)]
+                with m.If(beat_taken):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "ADDRESS"
+        return m
