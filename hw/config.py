@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .layouts.memory import LENGTH_BITS
 
@@ -91,6 +91,12 @@ class NetworkConfig(_Section):
     routing: Literal["dimension_ordered", "west_first"]
 
 
+class DataNetworkConfig(NetworkConfig):
+    """The data network, where requests and responses need a channel each."""
+
+    virtual_channels: _count(2, 8)  # type: ignore[valid-type]
+
+
 class HostConfig(_Section):
     """The host bridge."""
 
@@ -107,17 +113,8 @@ class OctopusConfig(_Section):
     pea: PeaConfig
     control_block_unit: ControlBlockUnitConfig
     control_network: NetworkConfig
-    data_network: NetworkConfig
+    data_network: DataNetworkConfig
     host: HostConfig
-
-    @model_validator(mode="after")
-    def _data_network_separates_message_classes(self) -> Self:
-        if self.data_network.virtual_channels < 2:
-            raise ValueError(
-                f"data_network.virtual_channels is {self.data_network.virtual_channels}; "
-                "allowed: 2 to 8 (requests and responses need a channel each)"
-            )
-        return self
 
     @property
     def clusters(self) -> int:

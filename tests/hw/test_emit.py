@@ -10,6 +10,7 @@ from amaranth.hdl import Module, Mux, signed
 from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
+
 from octopus.hw.emit import emit, write
 from octopus.hw.library import MAXIMUM_NAME_LENGTH, Block, ModuleLibrary, add_block
 from octopus.sim.lint import LintError, lint
