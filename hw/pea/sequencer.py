@@ -232,7 +232,7 @@ class Sequencer(Block):
             with m.Elif(plan.has_head):
                 m.d.sync += [now.phase.eq(Phase.HEAD), now.slot.eq(0), now.active.eq(all_stages)]
             with m.Elif(~plan.has_body):
-                m.d.sync += [now.phase.eq(Phase.TAIL), now.slot.eq(0), now.active.eq(all_stages)]
+                m.d.comb += begin_tail.eq(1)
         enter_body = begin_body | ((start | round_done) & ~finish & ~plan.has_head & plan.has_body)
         with m.If(enter_body):
             m.d.sync += [now.phase.eq(Phase.BODY), now.slot.eq(plan.first_of_body)]
