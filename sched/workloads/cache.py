@@ -1,0 +1,50 @@
+"""Arrays that take seconds to make, kept in the user's cache folder by what they are made of."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..kernels.task import Array
+
+
+def cache_folder() -> Path:
+    """``$OCTOPUS_CACHE``, else ``octopus`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    if folder := os.environ.get("OCTOPUS_CACHE"):
+        return Path(folder)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "octopus"
+
+
+def cached_arrays(
+    name: str, key: Mapping[str, Any], make: Callable[[], dict[str, Array]]
+) -> dict[str, Array]:
+    """What ``make`` gives, from the cache if it was made with an equal key.
+
+    Parameters
+    ----------
+    name: start of the file's name. key: everything the arrays depend on; JSON values.
+
+    A cache that cannot be read or written is as good as none.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_folder() / f"{name}-{digest}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {field: stored[field] for field in stored.files}
+    except (OSError, ValueError, EOFError, KeyError):
+        pass
+    arrays = make()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        Path(file.name).replace(path)
+    except OSError:
+        pass
+    return arrays
