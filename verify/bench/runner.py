@@ -21,10 +21,10 @@ BUILD_ARGUMENTS = (
     "-Wno-CASEINCOMPLETE",
     "-Wno-PROCASSINIT",
     "-O3",
-    "-CFLAGS",
-    "-O1",
 )
-"""Amaranth's Verilog needs the width warnings off."""
+"""Amaranth's Verilog needs the width warnings off. No optimisation is asked of the C++ compiler:
+Verilator's makefile optimises what runs often and leaves alone the setting-up of signal tables,
+on which an optimising compiler spends minutes."""
 
 
 def build_folder() -> Path:
