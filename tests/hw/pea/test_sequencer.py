@@ -62,7 +62,7 @@ def test_exit_ends_the_loop_after_the_latency() -> None:
             assert done.taken["west", 0] == started
             # pass p runs stage 1 of iteration p - 1
             lost = 1 - seen % 2  # the iteration in the middle of its first stage
-                finished = [started, started - lost, started - 1 - lost][exit_stage]
+            finished = [started, started - lost, started - 1 - lost][exit_stage]
             assert len(done.pushed["west", 0]) == finished, (stages, exit_stage)
 
 
