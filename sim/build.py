@@ -9,15 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from octopus.hw.chip import Chip as ChipBlock
 from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import EmittedModule, emit, write
+from octopus.hw.library import Block
 
 from .toolchain import ToolchainError, environment, verilator_root, verilator_version
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+LIBRARY = "libchip.so"
 MODEL = "Vchip"
 TRACE_PROBE = "#include <lz4.h>\n#include <zlib.h>\nint main() { return 0; }\n"
 
@@ -49,14 +52,40 @@ def cache_folder() -> Path:
     return Path(os.environ.get("OCTOPUS_CACHE", default))
 
 
-def build_library(
+def build_chip(
     config: OctopusConfig, trace: bool = False, progress: Progress = lambda step: None
 ) -> Path:
-    """The shared library of ``config``, built if it is not in the cache.
+    """The shared library of the chip of ``config``, built if it is not in the cache.
+
+    If nothing of the generator changed since the library was built, nothing is emitted either.
+    Parameters and errors as for :func:`build_library`.
+    """
+    environment()
+    known = cache_folder() / f"{config.name}_{_generator_digest(config, trace)}.known"
+    if known.exists():
+        library = cache_folder() / known.read_text() / LIBRARY
+        if library.exists():
+            return library
+    progress("emitting Verilog")
+    from octopus.hw.chip import Chip
+
+    library = build_library(Chip(config), config.model_dump(), trace, progress)
+    known.write_text(library.parent.name)
+    return library
+
+
+def build_library(
+    top: Block,
+    configuration: dict[str, Any],
+    trace: bool = False,
+    progress: Progress = lambda step: None,
+) -> Path:
+    """The shared library of ``top``, built if it is not in the cache.
 
     Parameters
     ----------
-    config: sizes the chip.
+    top: a block with the ports of ``hw.chip.Chip``.
+    configuration: goes into the manifest beside the Verilog.
     trace: the library can record FST (needs the headers of lz4 and zlib; slower).
     progress: is told each step.
 
@@ -65,27 +94,39 @@ def build_library(
             where its log is).
     """
     tools = environment()
-    progress("emitting Verilog")
-    modules = emit(ChipBlock(config))
-    folder = cache_folder() / f"{config.name}_{_content(modules, trace)}"
-    library = folder / "libchip.so"
-    if library.exists():
-        return library
+    modules = emit(top)
+    folder = cache_folder() / f"{modules[-1].name}_{_content(modules, trace)}"
+    library = folder / LIBRARY
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _lock(folder.with_suffix(".lock")):
         if not library.exists():
             if trace:
                 _check_trace_headers(tools)
             shutil.rmtree(folder, ignore_errors=True)
-            write(modules, folder / "verilog", config.model_dump())
+            write(modules, folder / "verilog", configuration)
             _compile(modules, folder, trace, tools, progress)
     return library
 
 
+def _generator_digest(config: OctopusConfig, trace: bool) -> str:
+    """A digest of all that decides what :func:`build_chip` builds, found without building it."""
+    hardware = Path(__file__).parent.parent / "hw"
+    sources = [path.read_text() for path in sorted(hardware.rglob("*.py"))]
+    return _digest([*sources, config.model_dump_json(), version("amaranth"), *_recipe(trace)])
+
+
 def _content(modules: list[EmittedModule], trace: bool) -> str:
-    """A digest of everything that the library depends on."""
-    parts = [module.text for module in modules]
-    parts += [HARNESS.read_text(), verilator_version(), repr(VERILATOR_ARGUMENTS), str(trace)]
+    """A digest of everything that a library depends on."""
+    return _digest([*(module.text for module in modules), *_recipe(trace)])
+
+
+def _recipe(trace: bool) -> list[str]:
+    """How Verilog becomes a library."""
+    recipe = [HARNESS, Path(__file__)]
+    return [*(path.read_text() for path in recipe), verilator_version(), str(trace)]
+
+
+def _digest(parts: list[str]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -150,7 +191,7 @@ def _link(folder: Path, objects: Path, trace: bool, tools: dict[str, str], log: 
     command += ["-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-latomic"]
     command += ["-llz4", "-lz"] if trace else []
     _run([*command, "-o", str(partial)], objects, tools, log)
-    partial.rename(folder / "libchip.so")
+    partial.rename(folder / LIBRARY)
     shutil.rmtree(objects)
 
 

@@ -9,14 +9,11 @@ from typing import Self
 
 from octopus.hw.config import OctopusConfig
 
-from .build import Progress, build_library
+from .build import Progress, build_chip
+from .transport import BusError
 
 RESET_CYCLES = 4
 AXI_RESPONSES = {-1: "no answer", 1: "EXOKAY", 2: "SLVERR", 3: "DECERR"}
-
-
-class BusError(RuntimeError):
-    """An AXI access was answered with an error, or not at all; the message says which."""
 
 
 class _Event(ctypes.Structure):
@@ -69,28 +66,34 @@ def _load(path: Path) -> ctypes.CDLL:
 
 
 class Chip:
-    """A simulated chip, reset and ready; a context manager.
+    """A simulated chip, reset and ready; a context manager and a :class:`Transport`.
 
     Parameters
     ----------
-    config: sizes the chip; its library is built on first use and cached.
-    trace: be able to record FST.
-    progress: told the steps of a build.
-
-    Raises:
-        ToolchainError: the library could not be built.
+    library: what ``sim.build`` built.
+    task_block_units: on the whole chip.
     """
 
-    def __init__(
-        self,
-        config: OctopusConfig,
-        trace: bool = False,
-        progress: Progress = lambda step: None,
-    ) -> None:
-        self.config = config
-        self._library = _load(build_library(config, trace, progress))
-        self._handle: int | None = self._library.octopus_create(config.task_block_units)
+    def __init__(self, library: Path, task_block_units: int) -> None:
+        self._library = _load(library)
+        self._handle: int | None = self._library.octopus_create(task_block_units)
         self.reset()
+
+    @classmethod
+    def build(
+        cls, config: OctopusConfig, trace: bool = False, progress: Progress = lambda step: None
+    ) -> Self:
+        """The chip of ``config``; its library is built on first use and cached.
+
+        Parameters
+        ----------
+        trace: be able to record FST.
+        progress: told the steps of a build.
+
+        Raises:
+            ToolchainError: the library could not be built.
+        """
+        return cls(build_chip(config, trace, progress), config.task_block_units)
 
     def __enter__(self) -> Self:
         return self
