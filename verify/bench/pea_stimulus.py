@@ -1,6 +1,7 @@
 """Constrained-random kernels, runs and streams for the array's bench, replayable from a seed."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from octopus.hw.config import PeaConfig
@@ -13,6 +14,8 @@ from octopus.hw.layouts.instruction import (
 )
 from octopus.hw.layouts.words import pack
 from octopus.sched.kernels.assembler import Assembler, Instruction
+
+from .pea_coverage import Point
 
 INTERESTING = (0, 1, 2, 31, 32, 127, 128, 255, 0x7FFFFFFF, 0x80000000, 0x80808080, 0xFFFFFFFF)
 SOURCES = tuple(OperandSource)
@@ -56,7 +59,7 @@ def random_instruction(random: Random, pea: PeaConfig, stages: int) -> Instructi
         destination=random.randrange(pea.registers) if random.random() < 0.5 else None,
         write_predicate=random.random() < 0.3,
         predicate=random.choice(PREDICATES),
-        exit=random.random() < 0.03,
+        exit=random.random() < 0.01,
         north=outputs[0],
         east=outputs[1],
         south=outputs[2],
@@ -66,8 +69,27 @@ def random_instruction(random: Random, pea: PeaConfig, stages: int) -> Instructi
     )
 
 
-def random_image(random: Random, pea: PeaConfig) -> list[int]:
-    """A kernel image with random lengths and an instruction for every PE and slot."""
+def aimed(random: Random, instruction: Instruction, wanted: Sequence[Point]) -> Instruction:
+    """The instruction, changed so that it may meet one of the wanted coverage points.
+
+    The other operand is always valid, and so is what it routes to its neighbours.
+    """
+    operand, operation, source, predicate, _ = random.choice(wanted)
+    valid = (OperandSource.REGISTER, OperandSource.CONSTANT, OperandSource.ZERO)
+    other = random.choice(valid)
+    sources = {"a": source, "b": other} if operand == "a" else {"a": other, "b": source}
+    changes = {"operation": operation, "predicate": predicate, **sources}
+    for direction in ("north", "east", "south", "west"):
+        if random.random() < 0.5:
+            changes |= {direction: OutputSelect.ROUTE, "route": random.choice(valid)}
+    return replace(instruction, **changes)
+
+
+def random_image(random: Random, pea: PeaConfig, wanted: Sequence[Point] = ()) -> list[int]:
+    """A kernel image with random lengths and an instruction for every PE and slot.
+
+    ``wanted``: coverage points that part of the instructions aim at.
+    """
     stages = random.randint(1, pea.stages)
     head, tail = random.randrange(4), random.randrange(4)
     body = random.randint(0 if head + tail and random.random() < 0.1 else 1, 5)
@@ -84,11 +106,31 @@ def random_image(random: Random, pea: PeaConfig) -> list[int]:
     )
     for row in range(pea.rows):
         for column in range(pea.columns):
+            holds = random.random() < 0.5
             for slot in range(assembler.slots):
-                if random.random() < 0.95:
-                    instruction = random_instruction(random, pea, stages)
-                    assembler.place(row, column, slot, instruction)
+                instruction = random_instruction(random, pea, stages)
+                if wanted and random.random() < 0.7:
+                    instruction = aimed(random, instruction, wanted)
+                if holds:
+                    instruction = _holding(random, instruction, first=slot == 0)
+                assembler.place(row, column, slot, instruction)
     return assembler.image(0)
+
+
+def _holding(random: Random, instruction: Instruction, first: bool) -> Instruction:
+    """The instruction on a PE whose predicate is set by its first slot and then stays."""
+    if not first:
+        return replace(instruction, write_predicate=False)
+    return replace(
+        instruction,
+        operation=Operation.PASS,
+        a=OperandSource.CONSTANT,
+        constant=random.getrandbits(32) | 1,
+        predicate=PredicateMode.ALWAYS,
+        write_predicate=True,
+        exit=False,
+        stage=0,
+    )
 
 
 @dataclass
@@ -139,14 +181,14 @@ def random_run(random: Random, pea: PeaConfig) -> Run:
         for _ in range(ports):
             length = random.choice((0, random.randrange(20), 1000))
             words = [word(random) for _ in range(length)]
-            streams.append(EdgeInput(words, random.choice((1.0, 0.7, 0.3))))
+            streams.append(EdgeInput(words, random.choice((1.0, 0.6, 0.3))))
         return streams
 
     def rooms(ports: int) -> list[float]:
-        return [random.choice((1.0, 1.0, 0.7, 0.3)) for _ in range(ports)]
+        return [random.choice((1.0, 1.0, 0.6)) for _ in range(ports)]
 
     return Run(
-        body_trips=random.choice((0, 1, 2, random.randrange(12))),
+        body_trips=random.choice((0, 1, random.randrange(12), random.randrange(40))),
         outer_trips=random.choice((0, 1, 1, 2, 3)),
         west=inputs(pea.rows),
         north=inputs(pea.columns),

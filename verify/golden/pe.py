@@ -26,6 +26,7 @@ class ProcessingElement:
     ----------
     outputs: the four output links (north, east, south, west) as they are in the coming cycle.
     exit: whether ``exit`` is visible to the sequencer in the coming cycle.
+    executed: the instruction of the cycle just ended if it acted on valid operands.
     """
 
     def __init__(self, pea: PeaConfig) -> None:
@@ -34,6 +35,7 @@ class ProcessingElement:
         self._register_count = pea.registers
         self.outputs: list[Link] = [None] * 4
         self.exit = False
+        self.executed: DecodedInstruction | None = None
         self._flight: deque[tuple[DecodedInstruction, int] | None] = deque()
         self._clear()
 
@@ -56,6 +58,7 @@ class ProcessingElement:
         if clear:
             self._clear()
         acts = bool(active >> instruction.stage & 1) and self._agrees(instruction.predicate)
+        self.executed = None
         result = self._result(instruction, inputs) if acts else None
         links = [self._forwarded(instruction, d, acts, inputs) for d in range(4)]
         self._flight.append(None if result is None else (instruction, result))
@@ -89,6 +92,7 @@ class ProcessingElement:
         """
         operation = instruction.operation
         if operation is Operation.NOP:
+            self.executed = instruction
             return None
         if not (self._all_operations or operation in ARTIFICIAL_INTELLIGENCE):
             return None
@@ -99,6 +103,7 @@ class ProcessingElement:
             b = self._operand(instruction.b, instruction.b_register, constant, inputs)
         if a is None or b is None:
             return None
+        self.executed = instruction
         if operation is Operation.SELECT:
             return a if self.predicate else b
         if operation is Operation.DOT4:

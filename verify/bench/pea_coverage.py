@@ -1,0 +1,62 @@
+"""Functional coverage of the array: operation x operand source x predicate x stall."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import OperandSource, Operation, PredicateMode
+from octopus.verify.golden.arithmetic import ARTIFICIAL_INTELLIGENCE
+from octopus.verify.golden.instruction import DecodedInstruction, decode
+
+Point = tuple[str, Operation, OperandSource, PredicateMode, bool]
+
+
+def declared_points(pea: PeaConfig) -> frozenset[Point]:
+    """Every point: for operands a and b (of the operations that use them), every operation,
+    source and predicate mode, in a cycle that had to wait and in one that had not."""
+    points = set()
+    for operation in Operation:
+        if pea.operations == "ai" and operation not in ARTIFICIAL_INTELLIGENCE:
+            continue
+        probe = decode(operation.value, 0, 0)
+        for operand, used in (("a", probe.uses_a), ("b", probe.uses_b)):
+            for source in OperandSource if used else ():
+                for predicate in PredicateMode:
+                    points |= {
+                        (operand, operation, source, predicate, stalled)
+                        for stalled in (False, True)
+                    }
+    return frozenset(points)
+
+
+class Coverage:
+    """Counts how often each declared point was met by an instruction on valid operands."""
+
+    def __init__(self, pea: PeaConfig) -> None:
+        self.declared = declared_points(pea)
+        self.hits: Counter[Point] = Counter()
+
+    def record(self, executed: Iterable[DecodedInstruction | None], stalled: bool) -> None:
+        """The instructions that acted in one cycle; ``stalled``: the cycle had to wait."""
+        for instruction in executed:
+            if instruction is None:
+                continue
+            tag = (instruction.operation, instruction.predicate, stalled)
+            if instruction.uses_a:
+                self.hits["a", tag[0], instruction.a, *tag[1:]] += 1
+            if instruction.uses_b:
+                self.hits["b", tag[0], instruction.b, *tag[1:]] += 1
+
+    @property
+    def missing(self) -> list[Point]:
+        """Declared points that were never met."""
+        return sorted(self.declared - self.hits.keys(), key=str)
+
+    @property
+    def fraction(self) -> float:
+        """Part of the declared points that were met."""
+        return 1 - len(self.missing) / len(self.declared)
+
+    def __str__(self) -> str:
+        met = len(self.declared) - len(self.missing)
+        return f"{met} of {len(self.declared)} points ({100 * self.fraction:.1f} %)"
