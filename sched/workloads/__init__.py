@@ -1,9 +1,12 @@
 """Workloads by name: what ``octopus run NAME`` can run."""
 
 from .cascade import Cascade
+from .control_tour import ControlTour
 from .workload import Summary, Workload, WorkloadError
 
-WORKLOADS: dict[str, type[Workload]] = {workload.name: workload for workload in (Cascade,)}
+WORKLOADS: dict[str, type[Workload]] = {
+    workload.name: workload for workload in (Cascade, ControlTour)
+}
 
 
 def find_workload(name: str) -> type[Workload]:
