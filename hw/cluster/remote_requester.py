@@ -15,8 +15,8 @@ from ..layouts.memory import (
     PacketOperation,
 )
 from ..layouts.space import COORDINATE_BITS, Address
-from ..library import Block, add_block
-from ..noc.arbiter import Arbiter
+from ..library import Block
+from ..noc.arbiter import arbitrate
 from ..noc.link import Flit
 
 
@@ -82,8 +82,7 @@ class RemoteRequester(Block):
     def _request_side(self, m: Module, platform: Any) -> None:
         """Choose a client, send the head, then the words of a write, two a flit."""
         count = len(self.clients)
-        arbiter = Arbiter(count)
-        add_block(m, platform, "arbiter", arbiter)
+        request, grant, choosing = Signal(count), Signal(count), Signal()
         owner = Signal(range(count))
         head = Signal(PacketHead)
         words_left = Signal(LENGTH_BITS + 1)
@@ -91,9 +90,8 @@ class RemoteRequester(Block):
         low = Signal(32)
         has_low = Signal()
         word, word_valid, word_taken = Signal(32), Signal(), Signal()
-        m.d.comb += arbiter.request.eq(
-            Cat(client.request.valid for client in self.clients) & ~self._busy
-        )
+        m.d.comb += request.eq(Cat(client.request.valid for client in self.clients) & ~self._busy)
+        m.d.comb += grant.eq(arbitrate(m, platform, "arbiter", request, choosing))
         with m.Switch(owner):
             for i, client in enumerate(self.clients):
                 with m.Case(i):
@@ -104,10 +102,10 @@ class RemoteRequester(Block):
                     ]
         with m.FSM():
             with m.State("CHOOSE"):
-                m.d.comb += arbiter.advance.eq(1)
+                m.d.comb += choosing.eq(1)
                 for i, client in enumerate(self.clients):
-                    m.d.comb += client.request.ready.eq(arbiter.grant[i])
-                    with m.If(arbiter.grant[i]):
+                    m.d.comb += client.request.ready.eq(grant[i])
+                    with m.If(grant[i]):
                         m.d.sync += owner.eq(i)
                         self._accept(m, i, head, words_left, exists)
                         m.next = "HEAD"
