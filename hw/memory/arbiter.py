@@ -15,7 +15,7 @@ class RoundRobinArbiter(Block):
 
     Parameters
     ----------
-    count: number of requesters, at least 1.
+    count: number of requesters, at least 2 (a single one needs no arbiter).
 
     Ports
     -----
@@ -30,8 +30,8 @@ class RoundRobinArbiter(Block):
     """
 
     def __init__(self, count: int) -> None:
-        if count < 1:
-            raise ValueError(f"count is {count}; allowed: 1 or more")
+        if count < 2:
+            raise ValueError(f"count is {count}; allowed: 2 or more")
         self.count = count
         super().__init__(
             {"requests": In(count), "advance": In(1), "grants": Out(count)}, count=count
@@ -39,9 +39,6 @@ class RoundRobinArbiter(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if self.count == 1:
-            m.d.comb += self.grants.eq(self.requests)
-            return m
         behind = Signal(self.count)  # requesters after the last winner
         preferred = self.requests & behind
         chosen = Signal(self.count)

@@ -57,20 +57,16 @@ class MemoryBank(Block):
         reader = storage.read_port()
         writer = storage.write_port(granularity=8)
 
-        add_block(m, platform, "read_arbiter", reads := RoundRobinArbiter(self.read_ports))
-        add_block(m, platform, "write_arbiter", writes := RoundRobinArbiter(self.write_ports))
+        read_grants = _arbitrate(m, platform, "read_arbiter", self.read_requests)
+        write_grants = _arbitrate(m, platform, "write_arbiter", self.write_requests)
         m.d.comb += [
-            reads.requests.eq(self.read_requests),
-            reads.advance.eq(1),
-            self.read_grants.eq(reads.grants),
-            writes.requests.eq(self.write_requests),
-            writes.advance.eq(1),
-            self.write_grants.eq(writes.grants),
+            self.read_grants.eq(read_grants),
+            self.write_grants.eq(write_grants),
             reader.en.eq(self.read_requests.any()),
             self.data.eq(reader.data),
         ]
-        m.d.comb += reader.addr.eq(_one_hot(reads.grants, self.read_addresses))
-        chosen = _one_hot(writes.grants, [item.as_value() for item in self.write_payloads])
+        m.d.comb += reader.addr.eq(_one_hot(read_grants, self.read_addresses))
+        chosen = _one_hot(write_grants, [item.as_value() for item in self.write_payloads])
         granted = write_layout(self.address_bits)(chosen)
         m.d.comb += [
             writer.addr.eq(granted.address),
@@ -78,6 +74,15 @@ class MemoryBank(Block):
             writer.en.eq(granted.mask),  # zero if nobody was granted
         ]
         return m
+
+
+def _arbitrate(m: Module, platform: Any, name: str, requests: Any) -> Any:
+    """One-hot grants of one resource; a single requester always gets it."""
+    if len(requests) == 1:
+        return requests
+    add_block(m, platform, name, arbiter := RoundRobinArbiter(len(requests)))
+    m.d.comb += [arbiter.requests.eq(requests), arbiter.advance.eq(1)]
+    return arbiter.grants
 
 
 def _one_hot(select: Any, values: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.descriptor import STREAM_DIMENSIONS
@@ -82,10 +82,15 @@ class AffineGenerator(Block):
         with m.Elif(self.step):
             m.d.sync += self.valid.eq(~Cat(lasts).all())
             for d in levels:
-                with m.If(level >= d):
-                    m.d.sync += begins[d].eq(following)
-                with m.If(level == d):
-                    m.d.sync += [lefts[d].eq(lefts[d] - 1), lasts[d].eq(lefts[d] == 2)]
-                with m.Elif(level > d):
-                    m.d.sync += [lefts[d].eq(counts[d]), lasts[d].eq(singles[d])]
+                if d > 0:
+                    # begins at the new address when all inner levels wrap
+                    stepping = Cat(lasts[:d]).all()
+                else:
+                    stepping = Const(1)
+                with m.If(stepping):
+                    m.d.sync += [
+                        begins[d].eq(following),
+                        lefts[d].eq(Mux(lasts[d], counts[d], lefts[d] - 1)),
+                        lasts[d].eq(Mux(lasts[d], singles[d], lefts[d] == 2)),
+                    ]
         return m

@@ -54,10 +54,12 @@ def window_layout() -> data.StructLayout:
     return data.StructLayout({"half": 1, "upper": 1})
 
 
-def task_layout(pea: PeaConfig, scratchpad_address_bits: int) -> data.StructLayout:
+def task_layout(pea: PeaConfig) -> data.StructLayout:
     """A task on its way through the TBU's stages.
 
-    A task whose ``status`` is not OK passes the remaining stages untouched.
+    A task whose ``status`` is not OK passes the remaining stages untouched. ``holds_bank`` and
+    ``holds_window``: it owns a context bank, or a part of the scratchpad, that must be released.
+    ``started``: the clock when its dispatch was taken.
     """
     return data.StructLayout(
         {
@@ -70,6 +72,7 @@ def task_layout(pea: PeaConfig, scratchpad_address_bits: int) -> data.StructLayo
             "slot": range(DESCRIPTOR_SLOTS),
             "kernel": 16,
             "bank": bank_shape(pea),
+            "holds_bank": 1,
             "body_trips": 32,
             "outer_trips": 32,
             "has_result": 1,
@@ -78,7 +81,9 @@ def task_layout(pea: PeaConfig, scratchpad_address_bits: int) -> data.StructLayo
             "input_count": 8,
             "output_count": 8,
             "stream_count": 8,
+            "half_scratchpad": 1,
             "window": window_layout(),
+            "holds_window": 1,
             "started": 32,
             "array_cycles": 32,
         }

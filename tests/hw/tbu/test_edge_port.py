@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
+
 from octopus.hw.layouts.descriptor import Element, StreamMode
 from octopus.hw.memory import BankedMemory
 from octopus.hw.tbu.edge_port import EdgePort

@@ -1,0 +1,64 @@
+"""Reads a few consecutive words of the descriptor buffer."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from ..library import Block
+from ..memory import BankReadPort
+
+COUNT_BITS = 4
+"""Reads are of 1 to 15 words: a DMA entry or a stream group."""
+
+
+class BufferReader(Block):
+    """Reads ``count`` words from ``address`` on and shows them one by one.
+
+    Parameters
+    ----------
+    address_bits: width of a word address in the buffer.
+
+    Ports
+    -----
+    start: in, pulse, with ``address`` and ``count`` (1 to 15); not before ``done`` of the last.
+    valid: out, ``word`` is word number ``index``. done: out, with the last word.
+    read: the port on the buffer.
+
+    Timing: a word a cycle without conflicts, the first two cycles after ``start``.
+    Errors: none. Source: own.
+    """
+
+    def __init__(self, address_bits: int) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "address": In(address_bits),
+                "count": In(COUNT_BITS),
+                "valid": Out(1),
+                "index": Out(COUNT_BITS),
+                "word": Out(32),
+                "done": Out(1),
+                "read": Out(BankReadPort(address_bits)),
+            },
+            address_bits=address_bits,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        address = Signal.like(self.address)
+        left, asked, last = Signal(COUNT_BITS), Signal(COUNT_BITS), Signal()
+        request = self.read.request
+        taken = request.valid & request.ready
+        m.d.comb += [
+            request.valid.eq(left != 0),
+            request.payload.eq(address),
+            self.word.eq(self.read.data),
+            self.done.eq(self.valid & last),
+        ]
+        m.d.sync += [self.valid.eq(taken), self.index.eq(asked), last.eq(left == 1)]
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.address), left.eq(self.count), asked.eq(0)]
+        with m.Elif(taken):
+            m.d.sync += [address.eq(address + 1), left.eq(left - 1), asked.eq(asked + 1)]
+        return m

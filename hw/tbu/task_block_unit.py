@@ -1,0 +1,245 @@
+"""The Task Block Unit: controller, scratchpad, streams and array."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from ..config import OctopusConfig
+from ..interfaces import MemoryPort
+from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
+from ..layouts.token import BLOCK_BITS, INSTANCE_BITS, Completion, Dispatch
+from ..library import Block, add_block
+from ..memory import BankedMemory
+from ..pea.array_core import ArrayCore
+from .completer import Completer
+from .configurator import StreamConfigurator
+from .context_loader import ContextLoader
+from .descriptor_fetcher import DescriptorFetcher
+from .edge_port import EdgePort
+from .input_dma import InputDma
+from .input_stream import MINIMUM_DEPTH
+from .layouts import DESCRIPTOR_SLOTS
+from .memory_multiplexer import MemoryMultiplexer
+from .output_dma import OutputDma
+from .runner import Runner
+from .window_allocator import WindowAllocator
+
+OUTSTANDING_BURSTS = 8
+"""Bursts a TBU may have under way at once."""
+
+
+class ActivityState(enum.Enum, shape=3):
+    """What a TBU does, told by the stage closest to the array that has work."""
+
+    IDLE = 0
+    FETCH = 1
+    CONTEXT_LOAD = 2
+    INPUT = 3
+    RUN = 4
+    OUTPUT = 5
+
+
+class Activity(data.Struct):
+    """For traces: ``block`` and ``instance`` are those of the task that runs, or ran last."""
+
+    state: ActivityState
+    block: BLOCK_BITS
+    instance: INSTANCE_BITS
+
+
+class TaskBlockUnit(Block):
+    """Carries out dispatched tasks: a pipeline of stages around one array.
+
+    Descriptor fetch, context load, input DMA, run, and output DMA work on different tasks at
+    the same time, so that the array goes from task to task without waiting for its controller.
+
+    Parameters
+    ----------
+    config: the chip's configuration; of it the sections ``task_block_unit`` and ``pea`` and
+    ``cluster.burst_words`` count.
+
+    Ports
+    -----
+    dispatch: stream in of :class:`Dispatch`, carried out in order.
+    completion: stream out of :class:`Completion`, one for every dispatch, in order.
+    memory: ``Out(MemoryPort)``, any address of the chip.
+    kernel_table_address: in, 22 bits, byte offset in the own cluster; kernel_count: in, 16 bits.
+    x, y: in, the own cluster's coordinates.
+    cancel: in, 1 bit, ends the present run with ABORTED.
+    activity: out, :class:`Activity`.
+
+    Timing: see ``docs/tbu.md``. All outputs are registers but ``memory.response.ready``, which
+    depends combinationally on ``memory.response.valid`` and the scratchpad's arbitration.
+    Errors: every failure ends in a completion with its status; the unit stays ready.
+    Source: own.
+    """
+
+    def __init__(self, config: OctopusConfig) -> None:
+        self.unit = config.task_block_unit
+        self.pea = config.pea
+        self.burst_words = config.cluster.burst_words
+        super().__init__(
+            {
+                "dispatch": In(stream.Signature(Dispatch)),
+                "completion": Out(stream.Signature(Completion)),
+                "memory": Out(MemoryPort()),
+                "kernel_table_address": In(OFFSET_BITS),
+                "kernel_count": In(16),
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "cancel": In(1),
+                "activity": Out(Activity),
+            },
+            unit=self.unit,
+            pea=self.pea,
+            burst_words=self.burst_words,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        unit, pea, burst = self.unit, self.pea, self.burst_words
+        address_bits = (4 * unit.scratchpad_words - 1).bit_length()
+        edges = pea.rows + pea.columns
+        depth = max(unit.stream_fifo_depth, MINIMUM_DEPTH)
+
+        fetcher = DescriptorFetcher(pea, unit.descriptor_words, burst)
+        loader = ContextLoader(pea, burst)
+        allocator = WindowAllocator(pea)
+        filler = InputDma(pea, address_bits, unit.descriptor_words, burst)
+        configurator = StreamConfigurator(pea, address_bits, unit.descriptor_words)
+        runner = Runner(pea)
+        storer = OutputDma(pea, address_bits, unit.descriptor_words, burst)
+        completer = Completer(pea)
+        multiplexer = MemoryMultiplexer(4, OUTSTANDING_BURSTS)
+        buffer = BankedMemory(DESCRIPTOR_SLOTS * unit.descriptor_words, 1, 3, 1)
+        scratchpad = BankedMemory(
+            unit.scratchpad_words, unit.scratchpad_banks, edges + 1, edges + 1
+        )
+        core = ArrayCore(pea)
+        for name, block in (
+            ("fetcher", fetcher),
+            ("loader", loader),
+            ("allocator", allocator),
+            ("filler", filler),
+            ("configurator", configurator),
+            ("runner", runner),
+            ("storer", storer),
+            ("completer", completer),
+            ("multiplexer", multiplexer),
+            ("buffer", buffer),
+            ("scratchpad", scratchpad),
+            ("core", core),
+        ):
+            add_block(m, platform, name, block)
+
+        now = Signal(32)
+        m.d.sync += now.eq(now + 1)
+        self._queue_dispatches(m, fetcher.dispatch)
+
+        # The stages, in order.
+        wiring.connect(m, fetcher.task, loader.task)
+        wiring.connect(m, loader.loaded, allocator.task)
+        wiring.connect(m, allocator.placed, filler.task)
+        wiring.connect(m, filler.filled, configurator.task)
+        wiring.connect(m, configurator.configured, runner.task)
+        wiring.connect(m, runner.ended, storer.task)
+        wiring.connect(m, storer.stored, completer.task)
+        wiring.connect(m, completer.completion, wiring.flipped(self.completion))
+        m.d.comb += [
+            fetcher.now.eq(now),
+            completer.now.eq(now),
+            fetcher.finished.eq(completer.finished),
+            allocator.release.eq(completer.release),
+            allocator.release_window.eq(completer.release_window),
+            loader.release.eq(runner.release),
+            loader.release_bank.eq(runner.release_bank),
+            loader.kernel_table_address.eq(self.kernel_table_address),
+            loader.kernel_count.eq(self.kernel_count),
+            loader.x.eq(self.x),
+            loader.y.eq(self.y),
+        ]
+
+        # Memory, descriptor buffer, scratchpad.
+        for index, client in enumerate((fetcher, loader, filler, storer)):
+            wiring.connect(m, client.memory, multiplexer.clients[index])
+        wiring.connect(m, multiplexer.request, wiring.flipped(self.memory.request))
+        wiring.connect(m, wiring.flipped(self.memory.response), multiplexer.response)
+        wiring.connect(m, storer.write, wiring.flipped(self.memory.write))
+        wiring.connect(m, fetcher.buffer, buffer.writes[0])
+        for index, reader in enumerate((filler, configurator, storer)):
+            wiring.connect(m, reader.buffer, buffer.reads[index])
+        wiring.connect(m, filler.scratchpad, scratchpad.writes[edges])
+        wiring.connect(m, storer.scratchpad, scratchpad.reads[edges])
+
+        # The array and its edges.
+        wiring.connect(m, loader.context_write, core.context_write)
+        wiring.connect(m, runner.command, core.command)
+        ports = [EdgePort(address_bits, depth) for _ in range(edges)]
+        setups = [*configurator.west, *configurator.north]
+        inputs = [*core.west_in, *core.north_in]
+        outputs = [*core.west_out, *core.north_out]
+        for index, port in enumerate(ports):
+            name = f"west{index}" if index < pea.rows else f"north{index - pea.rows}"
+            add_block(m, platform, name, port)
+            wiring.connect(m, setups[index], port.setup)
+            wiring.connect(m, inputs[index], port.array_input)
+            wiring.connect(m, outputs[index], port.array_output)
+            wiring.connect(m, port.read, scratchpad.reads[index])
+            wiring.connect(m, port.write, scratchpad.writes[index])
+            m.d.comb += [
+                port.control.epoch.eq(runner.control.epoch),
+                port.control.start.eq(runner.control.start),
+                port.control.drain_epoch.eq(runner.control.drain_epoch),
+            ]
+        m.d.comb += [
+            runner.headers.eq(loader.headers),
+            runner.done.eq(core.done),
+            runner.advance.eq(core.advance),
+            runner.cancel.eq(self.cancel),
+            core.abort.eq(runner.stop),
+            *(
+                getattr(runner.control, name).eq(
+                    Cat(getattr(port.control, name) for port in ports).any()
+                )
+                for name in ("holds", "fault", "drain_fault")
+            ),
+        ]
+        self._report_activity(m, fetcher, loader, filler, runner, storer)
+        return m
+
+    def _queue_dispatches(self, m: Module, consumer: Any) -> None:
+        """Dispatches wait in a queue of ``descriptor_queue_depth``."""
+        layout = data.Layout.cast(Dispatch)
+        queue = SyncFIFO(width=layout.size, depth=self.unit.descriptor_queue_depth)
+        m.submodules.dispatches = queue
+        m.d.comb += [
+            queue.w_data.eq(self.dispatch.payload),
+            queue.w_en.eq(self.dispatch.valid),
+            self.dispatch.ready.eq(queue.w_rdy),
+            consumer.payload.eq(queue.r_data),
+            consumer.valid.eq(queue.r_rdy),
+            queue.r_en.eq(consumer.ready),
+        ]
+
+    def _report_activity(
+        self, m: Module, fetcher: Any, loader: Any, filler: Any, runner: Any, storer: Any
+    ) -> None:
+        state = Signal(ActivityState)
+        with m.If(runner.running):
+            m.d.comb += state.eq(ActivityState.RUN)
+        with m.Elif(runner.draining | storer.active):
+            m.d.comb += state.eq(ActivityState.OUTPUT)
+        with m.Elif(filler.active):
+            m.d.comb += state.eq(ActivityState.INPUT)
+        with m.Elif(loader.active):
+            m.d.comb += state.eq(ActivityState.CONTEXT_LOAD)
+        with m.Elif(fetcher.active):
+            m.d.comb += state.eq(ActivityState.FETCH)
+        m.d.sync += [
+            self.activity.state.eq(state),
+            self.activity.block.eq(runner.run_block),
+            self.activity.instance.eq(runner.run_instance),
+        ]
