@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,15 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from octopus.cache import cache_folder
+
 from ..kernels.task import Array
-
-
-def cache_folder() -> Path:
-    """``$OCTOPUS_CACHE``, else ``octopus`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if folder := os.environ.get("OCTOPUS_CACHE"):
-        return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "octopus"
 
 
 def cached_arrays(
