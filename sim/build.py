@@ -1,18 +1,17 @@
 """Builds the simulation library of a configuration once, and keeps it by content."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from octopus.cache import cache_folder, exclusive
 from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import EmittedModule, emit, write
 from octopus.hw.library import Block
@@ -44,12 +43,6 @@ HIERARCHICAL_INSTANCES = 8
 
 Progress = Callable[[str], None]
 """Told what the build does; called once a step."""
-
-
-def cache_folder() -> Path:
-    """Where libraries are kept: ``OCTOPUS_CACHE``, else the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "octopus"
-    return Path(os.environ.get("OCTOPUS_CACHE", default))
 
 
 def build_chip(
@@ -97,8 +90,7 @@ def build_library(
     modules = emit(top)
     folder = cache_folder() / f"{modules[-1].name}_{_content(modules, trace)}"
     library = folder / LIBRARY
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.with_suffix(".lock")):
+    with exclusive(folder):
         if not library.exists():
             if trace:
                 _check_trace_headers(tools)
@@ -128,14 +120,6 @@ def _recipe(trace: bool) -> list[str]:
 
 def _digest(parts: list[str]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """One builder at a time; the others wait and then find the library."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _check_trace_headers(tools: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from cocotb_tools.runner import get_runner
 
+from octopus.cache import cache_folder, exclusive
 from octopus.hw.emit import emit, write
 from octopus.hw.library import Block
 from octopus.sim.toolchain import environment
@@ -25,12 +26,6 @@ BUILD_ARGUMENTS = (
 """Amaranth's Verilog needs the width warnings off. No optimisation is asked of the C++ compiler:
 Verilator's makefile optimises what runs often and leaves alone the setting-up of signal tables,
 on which an optimising compiler spends minutes."""
-
-
-def build_folder() -> Path:
-    """Where bench builds are kept: ``OCTOPUS_CACHE``, else the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "octopus"
-    return Path(os.environ.get("OCTOPUS_CACHE", default)) / "bench"
 
 
 def run_bench(
@@ -59,25 +54,30 @@ def run_bench(
         ToolchainError: a program that the build needs is missing.
     """
     modules = emit(block)
+    top = modules[-1].name
     text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, waves))
-    folder = build_folder() / f"{modules[-1].name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    write(modules, folder / "verilog", {})
+    folder = cache_folder() / "bench" / f"{top}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if seed is None:
         seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
-    print(f"{test_module} on {modules[-1].name}: seed {seed}, replay with OCTOPUS_SEED={seed}")
+    print(f"{test_module} on {top}: seed {seed}, replay with OCTOPUS_SEED={seed}")
     tools = environment()
     os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")})
     runner = get_runner("verilator")
-    runner.build(
-        sources=[folder / "verilog" / f"{module.name}.v" for module in modules],
-        hdl_toplevel=modules[-1].name,
-        build_args=list(BUILD_ARGUMENTS),
-        build_dir=folder / "build",
-        waves=waves,
-    )
+    with exclusive(folder):
+        if not (folder / "built").exists():
+            write(modules, folder / "verilog", {})
+            runner.build(
+                sources=[folder / "verilog" / f"{module.name}.v" for module in modules],
+                hdl_toplevel=top,
+                build_args=list(BUILD_ARGUMENTS),
+                build_dir=folder / "build",
+                waves=waves,
+            )
+            (folder / "built").touch()
     run = folder / f"run_{test_module.rsplit('.', 1)[-1]}_{os.getpid()}"
     results = runner.test(
-        hdl_toplevel=modules[-1].name,
+        hdl_toplevel=top,
+        hdl_toplevel_lang="verilog",
         test_module=test_module,
         build_dir=folder / "build",
         test_dir=run,
