@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..config import ControlBlockUnitConfig
+from ..config import OctopusConfig
 from ..interfaces import ConfigurationPort
 from ..layouts.descriptor import Status
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
@@ -38,9 +38,8 @@ class ControlBlockUnit(Block):
 
     Parameters
     ----------
-    config: table sizes. task_block_units: TBUs of the cluster (1 to 8).
-    outstanding_limit: tasks a TBU is given at a time, at most its queue's depth.
-    resident_kernels: kernels a TBU keeps (its context banks).
+    config: of the chip. It gives the tables' sizes and queue depth, the number of TBUs, how many
+        tasks a TBU is given at a time (its queue's depth) and how many kernels it keeps.
 
     Ports
     -----
@@ -62,28 +61,25 @@ class ControlBlockUnit(Block):
     Source: docs/specification.md, section 7.
     """
 
-    def __init__(
-        self,
-        config: ControlBlockUnitConfig,
-        task_block_units: int,
-        outstanding_limit: int = 4,
-        resident_kernels: int = 2,
-    ) -> None:
-        self.config = config
+    def __init__(self, config: OctopusConfig) -> None:
+        task_block_units = config.cluster.task_block_units
+        outstanding_limit = config.task_block_unit.descriptor_queue_depth
+        resident_kernels = config.pea.context_banks
         self.task_block_units = task_block_units
         self.reserved = task_block_units * outstanding_limit + 4
-        queue_depth = max(4 * config.successors, 1 << (8 * self.reserved - 1).bit_length())
+        self.sizes = tables = config.control_block_unit
+        queue_depth = max(4 * tables.successors, 1 << (8 * self.reserved - 1).bit_length())
         self.queue_depth = queue_depth
-        self.tables = ConfigurationTables(config.blocks, config.successors)
-        self.store = TokenStore(config.blocks, config.instances)
-        self.statistics = StatisticsTable(config.blocks)
+        self.tables = ConfigurationTables(tables.blocks, tables.successors)
+        self.store = TokenStore(tables.blocks, tables.instances)
+        self.statistics = StatisticsTable(tables.blocks)
         self.evaluator = BlockEvaluator()
         self.shards = ShardTracker(SHARD_GROUPS)
         self.walker = SuccessorWalker(queue_depth, queue_depth // 4, SUSPENDED_MAPS)
         self.dispatcher = TaskDispatcher(
             task_block_units,
-            window=config.queue_depth,
-            backlog=max(config.successors, 64),
+            window=tables.queue_depth,
+            backlog=max(tables.successors, 64),
             outstanding_limit=outstanding_limit,
             resident_kernels=resident_kernels,
         )
@@ -99,7 +95,7 @@ class ControlBlockUnit(Block):
                 "kernel_table_address": Out(OFFSET_BITS),
                 "kernel_count": Out(16),
             },
-            config=config,
+            tables=tables,
             task_block_units=task_block_units,
             outstanding_limit=outstanding_limit,
             resident_kernels=resident_kernels,
@@ -128,7 +124,7 @@ class ControlBlockUnit(Block):
             event.eq(taken),
             event_valid.eq(taken_valid),
             in_table.eq(
-                (taken.block < self.config.blocks) & (taken.instance < self.config.instances)
+                (taken.block < self.sizes.blocks) & (taken.instance < self.sizes.instances)
             ),
         ]
         self._read_tables(m, taken)

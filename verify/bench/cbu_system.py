@@ -8,8 +8,9 @@ from typing import Any
 from amaranth.hdl import Module
 from amaranth.lib import data
 from amaranth.sim import Simulator
+
 from octopus.hw.cbu.control_block_unit import ControlBlockUnit
-from octopus.hw.config import ControlBlockUnitConfig
+from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockEntry, SuccessorEntry
 from octopus.hw.layouts.space import ConfigurationRegion
 from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch
@@ -105,7 +106,7 @@ class ControlSystem:
     Parameters
     ----------
     blocks: the block table of each cluster.
-    config: table sizes. task_block_units: TBUs of a cluster.
+    config: of the chip.
     execute: what a task gives; called when it starts.
     random: decides delays. stall: chance of not being ready, or of waiting, in a cycle.
     longest_task: upper bound of a task's cycles.
@@ -118,8 +119,7 @@ class ControlSystem:
     def __init__(
         self,
         blocks: Mapping[Place, Sequence[BlockModel]],
-        config: ControlBlockUnitConfig,
-        task_block_units: int,
+        config: OctopusConfig,
         execute: Callable[[TaskModel], ResultModel],
         random: Random,
         stall: float = 0.3,
@@ -130,7 +130,7 @@ class ControlSystem:
         self.random = random
         self.stall = stall
         self.longest_task = longest_task
-        self.units = {place: ControlBlockUnit(config, task_block_units) for place in blocks}
+        self.units = {place: ControlBlockUnit(config) for place in blocks}
         self.arriving: dict[Place, deque[TokenModel]] = {place: deque() for place in blocks}
         self.to_host: list[TokenModel] = []
         self.ran: list[tuple[TaskModel, int]] = []

@@ -56,7 +56,7 @@ class Bench:
 
     async def start(self) -> None:
         """Clock and first reset."""
-        cocotb.start_soon(Clock(self.device.clk, 10, unit="ns").start())
+        Clock(self.device.clk, 10, unit="ns").start()
         self.device.x.value = AT.x
         self.device.y.value = AT.y
         await self.reset()
@@ -64,8 +64,9 @@ class Bench:
     async def reset(self) -> None:
         """Two cycles of reset; whatever was under way is gone."""
         self.device.rst.value = 1
-        for end in (*self.senders.values(), *self.receivers.values()):
-            end.reset()
+        for side in Side:
+            self.senders[side].reset()
+            self.receivers[side].reset()
         self.model = RouterModel(AT, self.channels, self.classes)
         await FallingEdge(self.device.clk)
         await FallingEdge(self.device.clk)

@@ -313,7 +313,9 @@ def run(
     Raises:
         RuntimeError: more than ``limit`` tokens: the graph does not come to an end.
     """
-    waiting, to_host, ran = deque(tokens), [], []
+    waiting = deque(tokens)
+    to_host: list[TokenModel] = []
+    ran: list[TaskModel] = []
     for _ in range(limit):
         if not waiting:
             return to_host, ran

@@ -4,13 +4,18 @@ import os
 from random import Random
 
 import pytest
+
 from octopus.hw.config import OctopusConfig
 from octopus.verify.bench.cbu_graphs import GraphMaker, executor, start_tokens
 from octopus.verify.bench.cbu_system import ControlSystem
 from octopus.verify.golden.cbu import run
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
-CONFIG = OctopusConfig.load("default").control_block_unit
+DEFAULT = OctopusConfig.load("default")
+CONFIG = DEFAULT.model_copy(
+    update={"cluster": DEFAULT.cluster.model_copy(update={"task_block_units": 2})}
+)
+TABLES = CONFIG.control_block_unit
 
 
 @pytest.mark.parametrize("number", range(10))
@@ -23,16 +28,16 @@ def test_random_graphs(number: int, places: list[tuple[int, int]]) -> None:
         graph = GraphMaker(random, places, task_block_units=2, depth=3).graph
         tokens = start_tokens(graph, random, range(random.randint(1, 6)))
         execute = executor(with_faults=number % 3 == 2)
-        if max(map(len, graph.blocks.values())) > CONFIG.blocks:
+        if max(map(len, graph.blocks.values())) > TABLES.blocks:
             continue
-        if max(map(graph.successors, places)) > CONFIG.successors:
+        if max(map(graph.successors, places)) > TABLES.successors:
             continue
         try:
-            to_host, ran = run(graph.models(CONFIG.instances), tokens, execute, limit=3000)
+            to_host, ran = run(graph.models(TABLES.instances), tokens, execute, limit=3000)
         except RuntimeError:
             continue
         break
-    system = ControlSystem(graph.blocks, CONFIG, 2, execute, random)
+    system = ControlSystem(graph.blocks, CONFIG, execute, random)
     system.run(tokens, len(to_host))
     assert sorted(system.to_host, key=repr) == sorted(to_host, key=repr)
     assert sorted((task for task, _ in system.ran), key=repr) == sorted(ran, key=repr)
