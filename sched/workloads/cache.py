@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def cached_arrays(
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {field: stored[field] for field in stored.files}
-    except (OSError, ValueError, EOFError, KeyError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         pass
     arrays = make()
     try:
