@@ -16,8 +16,7 @@ from ..memory import ClusterMemory
 from ..noc.endpoint import NetworkEndpoint
 from ..noc.link import NetworkLink, Port
 from ..noc.router import Router
-from ..tbu.activity import Activity
-from ..tbu.task_block_unit import TaskBlockUnit
+from ..tbu import Activity, TaskBlockUnit
 from .interconnect import ClusterInterconnect
 
 CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size
@@ -100,7 +99,12 @@ class Cluster(Block):
             ),
             self.unreachable.eq(Cat(control.unreachable, network.unreachable).any()),
         ]
-        unit = ControlBlockUnit(self.config)
+        unit = ControlBlockUnit(
+            self.config.control_block_unit,
+            self.config.cluster.task_block_units,
+            outstanding_limit=self.config.task_block_unit.descriptor_queue_depth,
+            resident_kernels=self.config.pea.context_banks,
+        )
         add_block(m, platform, "control_block_unit", unit)
         self._place(m, unit)
         m.d.comb += [
