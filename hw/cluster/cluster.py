@@ -99,12 +99,7 @@ class Cluster(Block):
             ),
             self.unreachable.eq(Cat(control.unreachable, network.unreachable).any()),
         ]
-        unit = ControlBlockUnit(
-            self.config.control_block_unit,
-            self.config.cluster.task_block_units,
-            outstanding_limit=self.config.task_block_unit.descriptor_queue_depth,
-            resident_kernels=self.config.pea.context_banks,
-        )
+        unit = ControlBlockUnit(self.config)
         add_block(m, platform, "control_block_unit", unit)
         self._place(m, unit)
         m.d.comb += [
