@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..cbu.control_block_unit import ControlBlockUnit
 from ..config import NetworkConfig, OctopusConfig
+from ..layouts.activity import Activity
 from ..layouts.memory import DATA_FLIT_BITS, RequestChannel
 from ..layouts.space import COORDINATE_BITS
 from ..layouts.token import ControlPacket
@@ -16,7 +17,7 @@ from ..memory import ClusterMemory
 from ..noc.endpoint import NetworkEndpoint
 from ..noc.link import NetworkLink, Port
 from ..noc.router import Router
-from ..tbu import Activity, TaskBlockUnit
+from ..tbu import TaskBlockUnit
 from .interconnect import ClusterInterconnect
 
 CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size

@@ -1,5 +1,5 @@
 """The Task Block Unit: task pipeline, stream engines, DMA and context store."""
 
-from .task_block_unit import Activity, ActivityState, TaskBlockUnit
+from .task_block_unit import TaskBlockUnit
 
-__all__ = ["Activity", "ActivityState", "TaskBlockUnit"]
+__all__ = ["TaskBlockUnit"]

@@ -3,14 +3,15 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
 from ..interfaces import MemoryPort
+from ..layouts.activity import Activity, ActivityState
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
-from ..layouts.token import BLOCK_BITS, INSTANCE_BITS, Completion, Dispatch
+from ..layouts.token import Completion, Dispatch
 from ..library import Block, add_block
 from ..memory import BankedMemory
 from ..pea.array_core import ArrayCore
@@ -29,25 +30,6 @@ from .window_allocator import WindowAllocator
 
 OUTSTANDING_BURSTS = 8
 """Bursts a TBU may have under way at once."""
-
-
-class ActivityState(enum.Enum, shape=3):
-    """What a TBU does, told by the stage closest to the array that has work."""
-
-    IDLE = 0
-    FETCH = 1
-    CONTEXT_LOAD = 2
-    INPUT = 3
-    RUN = 4
-    OUTPUT = 5
-
-
-class Activity(data.Struct):
-    """For traces: ``block`` and ``instance`` are those of the task that runs, or ran last."""
-
-    state: ActivityState
-    block: BLOCK_BITS
-    instance: INSTANCE_BITS
 
 
 class TaskBlockUnit(Block):
