@@ -35,7 +35,7 @@ class Chip(Block):
 
     def __init__(self, config: OctopusConfig) -> None:
         self.config = config
-        host = HostBridge(config)
+        self._bridge = host = HostBridge(config)
         self._host_ports = [
             name for name in host.signature.members if name in ("axil", "axi", "interrupt_line")
         ]
@@ -76,7 +76,7 @@ class Chip(Block):
 
     def _host(self, m: Module, platform: Any, clusters: dict[tuple[int, int], Cluster]) -> None:
         """The host bridge and its network endpoints."""
-        bridge = HostBridge(self.config)
+        bridge = self._bridge
         add_block(m, platform, "host_bridge", bridge)
         for name in self._host_ports:
             inner, outer = getattr(bridge, name), getattr(self, name)
