@@ -20,13 +20,23 @@ def declared_points(pea: PeaConfig) -> frozenset[Point]:
             continue
         probe = decode(operation.value, 0, 0)
         for operand, used in (("a", probe.uses_a), ("b", probe.uses_b)):
-            for source in OperandSource if used else ():
+            for source in _sources(pea) if used else ():
                 for predicate in PredicateMode:
                     points |= {
                         (operand, operation, source, predicate, stalled)
                         for stalled in (False, True)
                     }
     return frozenset(points)
+
+
+def _sources(pea: PeaConfig) -> list[OperandSource]:
+    """Sources that can be valid: east and south need a neighbour."""
+    absent = set()
+    if pea.columns == 1:
+        absent.add(OperandSource.EAST)
+    if pea.rows == 1:
+        absent.add(OperandSource.SOUTH)
+    return [source for source in OperandSource if source not in absent]
 
 
 class Coverage:

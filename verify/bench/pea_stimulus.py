@@ -93,8 +93,9 @@ def random_image(random: Random, pea: PeaConfig, wanted: Sequence[Point] = ()) -
     stages = random.randint(1, pea.stages)
     head, tail = random.randrange(4), random.randrange(4)
     body = random.randint(0 if head + tail and random.random() < 0.1 else 1, 5)
+    # An array without an operation must take it for one whose result is never valid.
     assembler = Assembler(
-        pea,
+        pea.model_copy(update={"operations": "all"}),
         "random",
         head=head,
         body=body,
