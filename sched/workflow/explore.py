@@ -14,7 +14,7 @@ from octopus.hw.layouts.block import BlockKind, Comparison
 from .graph import Block, Workflow, WorkflowError
 from .semantics import Decision, Waiting, arrive, emit
 
-SCENARIO_LIMIT = 4096
+SCENARIO_LIMIT = 1024
 """Combinations of decisions that are tried at most."""
 
 TOKEN_LIMIT = 100_000
@@ -102,11 +102,13 @@ class Explorer:
         """Play one scenario; the number of options at each decision."""
         scenario, game = Scenario(), _Game(self.workflow, self._accesses)
         widths: list[int] = []
+        tokens = 0
         queue = deque([_Token(self.workflow.source.name, 0, None, frozenset())])
         while queue:
             token = queue.popleft()
             block = self.workflow.block(token.block)
-            if sum(scenario.fired.values()) > TOKEN_LIMIT:
+            tokens += 1
+            if tokens > TOKEN_LIMIT:
                 raise WorkflowError(f"block {block.name}: tokens multiply without end")
             value = game.arrive(block, token)
             if value is None:

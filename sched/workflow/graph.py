@@ -152,13 +152,16 @@ class Flow:
 class Workflow:
     """A workflow graph. Blocks, flows and tensors keep the order in which they were added.
 
-    ``graph`` is the ``networkx.MultiDiGraph``; ``tensors`` are by name.
+    ``graph`` is the ``networkx.MultiDiGraph``; ``tensors`` are by name. ``validated`` is set by
+    :func:`validate` and holds until something is added.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=name)
         self.tensors: dict[str, Tensor] = {}
+        self.validated = False
+        self._flows: dict[tuple[str, bool], list[Flow]] = {}
 
     def add_tensor(self, tensor: Tensor) -> None:
         """Add a tensor.
@@ -169,6 +172,7 @@ class Workflow:
         if tensor.name in self.tensors:
             raise WorkflowError(f"tensor {tensor.name}: there are two of this name")
         self.tensors[tensor.name] = tensor
+        self.validated = False
 
     def add_block(self, block: Block) -> None:
         """Add a block.
@@ -179,6 +183,7 @@ class Workflow:
         if block.name in self.graph:
             raise WorkflowError(f"block {block.name}: there are two of this name")
         self.graph.add_node(block.name, block=block)
+        self.validated = False
 
     def add_flow(self, flow: Flow) -> None:
         """Add a flow between blocks that are already there.
@@ -193,6 +198,8 @@ class Workflow:
                     "but it does not exist"
                 )
         self.graph.add_edge(flow.origin, flow.target, flow=flow)
+        self.validated = False
+        self._flows.clear()
 
     @property
     def blocks(self) -> list[Block]:
@@ -211,11 +218,17 @@ class Workflow:
 
     def flows_out(self, name: str) -> list[Flow]:
         """The flows that leave a block."""
-        return [flow for _, _, flow in self.graph.out_edges(name, data="flow")]
+        key = name, True
+        if key not in self._flows:
+            self._flows[key] = [flow for _, _, flow in self.graph.out_edges(name, data="flow")]
+        return self._flows[key]
 
     def flows_in(self, name: str) -> list[Flow]:
         """The flows that enter a block."""
-        return [flow for _, _, flow in self.graph.in_edges(name, data="flow")]
+        key = name, False
+        if key not in self._flows:
+            self._flows[key] = [flow for _, _, flow in self.graph.in_edges(name, data="flow")]
+        return self._flows[key]
 
     def of_kind(self, kind: BlockKind) -> list[Block]:
         """The blocks of one kind."""

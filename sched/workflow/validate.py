@@ -24,6 +24,15 @@ def validate(workflow: Workflow, config: OctopusConfig | None = None) -> None:
     Raises:
         WorkflowError: the first fault found, with the name of the block or tensor.
     """
+    if not workflow.validated:
+        _check(workflow)
+        workflow.validated = True
+    if config is not None:
+        check_tables(workflow, config)
+
+
+def _check(workflow: Workflow) -> None:
+    """Everything but the tables."""
     for kind, many in ((BlockKind.SOURCE, False), (BlockKind.SINK, True)):
         count = len(workflow.of_kind(kind))
         if count == 0 or (count > 1 and not many):
@@ -39,8 +48,6 @@ def validate(workflow: Workflow, config: OctopusConfig | None = None) -> None:
     _check_reached(workflow)
     _check_cycles(workflow)
     Explorer(workflow).run()
-    if config is not None:
-        check_tables(workflow, config)
 
 
 def _refuse(block: Block, reason: str) -> WorkflowError:

@@ -54,12 +54,17 @@ def fanning() -> Workflow:
 
 
 def instances(workflow: Workflow, count: int, seed: int) -> list[Instance]:
-    """Random inputs; the source's value is 0 to 4."""
+    """Random inputs (not negative if so named); the source's value is 0 to 4."""
     random = np.random.default_rng(seed)
     inputs = [t for t in workflow.tensors.values() if t.role.value == "input"]
     return [
         Instance(
-            {t.name: random.integers(-1000, 1000, t.shape, np.int32) for t in inputs},
+            {
+                t.name: random.integers(
+                    0 if t.name.startswith("positive") else -1000, 1000, t.shape, np.int32
+                )
+                for t in inputs
+            },
             int(random.integers(0, 5)),
         )
         for _ in range(count)

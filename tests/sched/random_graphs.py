@@ -1,0 +1,144 @@
+"""Random sound workflows: every kind of block, nested, with values that decide."""
+
+import random
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.block import Combine, Comparison
+from octopus.sched.kernels.elementwise import Scale, VectorAdd
+from octopus.sched.kernels.reduction import ArgMax
+from octopus.sched.policies import Place, Placement
+from octopus.sched.workflow import Port, TensorHandle, Workflow, WorkflowBuilder
+from octopus.sched.workflow.graph import Binding
+
+LENGTH = 5
+ROWS = 4
+"""A map's count comes from an ArgMax over LENGTH elements: never more than ROWS."""
+
+Data = TensorHandle | Binding
+
+
+class RandomWorkflow:
+    """Grows a workflow of at most about ``size`` blocks from a seed."""
+
+    def __init__(self, seed: int, size: int) -> None:
+        self.random = random.Random(seed)
+        self.left = size
+        self.builder = WorkflowBuilder(f"random_{seed}")
+        self.number = 0
+        # All that may be read at any time: nothing writes it.
+        self.safe = [self.builder.input(f"safe_{i}", (LENGTH,), "int32") for i in range(2)]
+
+    def build(self) -> Workflow:
+        """The workflow."""
+        port = self.builder.source()
+        for tensor in self.safe:
+            port = port.task(self.name("use"), ArgMax(LENGTH, "int32"), values=tensor)
+        port = self.sequence(port, inside=False)
+        port.sink("end")
+        return self.builder.build()
+
+    def name(self, kind: str) -> str:
+        """A fresh name."""
+        self.number += 1
+        self.left -= 1
+        return f"{kind}_{self.number}"
+
+    def sequence(self, port: Port, inside: bool) -> Port:
+        """Some blocks after each other; ``inside`` a fan-out fewer kinds are possible."""
+        steps = [self.task, self.task, self.branch, self.switch, self.halving_loop]
+        if not inside:
+            steps += [self.join, self.multicast, self.fan_out, self.counting_loop]
+        for _ in range(self.random.randint(1, 3)):
+            if self.left > 0:
+                port = self.random.choice(steps)(port, inside)
+        return port
+
+    def decide(self, port: Port) -> Port:
+        """A task whose result word is the token's new value, 0 to 4."""
+        values = self.random.choice(self.safe)
+        return port.task(self.name("decide"), ArgMax(LENGTH, "int32"), values=values)
+
+    def task(self, port: Port, inside: bool) -> Port:
+        """A task or two on tensors of their own."""
+        if inside or self.random.random() < 0.4:
+            return self.decide(port)
+        left, right = (self.random.choice(self.safe) for _ in range(2))
+        made = port.task(self.name("add"), VectorAdd(LENGTH), left=left, right=right)
+        return made.task(self.name("best"), ArgMax(LENGTH, "int32"), values=made["sums"])
+
+    def branch(self, port: Port, inside: bool) -> Port:
+        """Two ways, both (or one) with something on it, and a merge."""
+        comparisons = [item for item in Comparison if item.name not in ("ALWAYS", "COUNT")]
+        yes, no = port.branch(
+            self.name("branch"), self.random.choice(comparisons), self.random.randint(-1, 4)
+        )
+        return self.sequence(yes, inside).merge(self.name("merge"), self.decide(no))
+
+    def switch(self, port: Port, inside: bool) -> Port:
+        """Two or three ways and a merge."""
+        ports = port.switch(self.name("switch"), self.random.randint(2, 3))
+        ends = [self.decide(way) if self.random.random() < 0.7 else way for way in ports]
+        return ends[0].merge(self.name("merge"), *ends[1:])
+
+    def join(self, port: Port, inside: bool) -> Port:
+        """Ways that all run, and a join."""
+        ends = [self.sequence(port, inside) for _ in range(2)]
+        ends = [self.decide(end) if end == port else end for end in ends]
+        return ends[0].join(self.name("join"), *ends[1:], combine=self.combine())
+
+    def multicast(self, port: Port, inside: bool) -> Port:
+        """A subset of ways and a gather."""
+        some = port.multicast(self.name("multicast"), self.random.randint(1, 3))
+        ends = [self.decide(arm) for arm in some.arms]
+        return some.expect.gather(self.name("gather"), *ends, combine=self.combine())
+
+    def fan_out(self, port: Port, inside: bool) -> Port:
+        """A map over rows of its own, and a gather."""
+        rows = self.builder.input(self.name("rows"), (ROWS, LENGTH), "int32", result=True)
+        fan = self.decide(port).map(self.name("map"))
+        row = rows.by_index()
+        each = fan.each.task(self.name("row"), Scale(LENGTH, 3), values=row, scaled=row)
+        end = self.sequence(each, inside=True)
+        return fan.expect.gather(self.name("gather"), end, combine=self.combine())
+
+    def counting_loop(self, port: Port, inside: bool) -> Port:
+        """A body that runs one to three times on a tensor of its own."""
+        state = self.builder.input(self.name("state"), (LENGTH,), "int32", result=True)
+        begin = port.merge(self.name("begin"))
+        body = begin.task(self.name("body"), Scale(LENGTH, -3, 1), values=state, scaled=state)
+        end = self.sequence(body, inside)
+        loop = end.loop(self.name("loop"), Comparison.COUNT, self.random.randint(0, 2))
+        loop.again.to(begin.block)
+        return loop.leave
+
+    def halving_loop(self, port: Port, inside: bool) -> Port:
+        """Halves numbers until the first is the largest: zeros at the latest."""
+        shape = (ROWS, LENGTH) if inside else (LENGTH,)
+        tensor = self.builder.input(self.name("positive"), shape, "int32", result=True)
+        state: Data = tensor.by_index() if inside else tensor
+        begin = port.merge(self.name("begin"))
+        body = begin.task(self.name("halve"), Scale(LENGTH, 1, 1), values=state, scaled=state)
+        peak = body.task(self.name("peak"), ArgMax(LENGTH, "int32"), values=state)
+        loop = peak.loop(self.name("loop"), Comparison.NE, 0)
+        loop.again.to(begin.block)
+        return loop.leave
+
+    def combine(self) -> Combine:
+        """Any."""
+        return self.random.choice(list(Combine))
+
+
+def random_placement(workflow: Workflow, config: OctopusConfig, seed: int) -> Placement:
+    """Every block anywhere."""
+    generator = random.Random(seed)
+    units = config.cluster.task_block_units
+    return Placement(
+        {
+            block.name: Place(
+                generator.randrange(config.mesh.columns),
+                generator.randrange(config.mesh.rows),
+                generator.randrange(1 << units),
+            )
+            for block in workflow.blocks
+        }
+    )
