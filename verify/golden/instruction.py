@@ -1,7 +1,7 @@
 """Instructions as the golden models use them: decoded from the words of a kernel image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from octopus.hw.layouts.instruction import (
@@ -15,7 +15,7 @@ from octopus.hw.layouts.instruction import (
 )
 from octopus.hw.layouts.words import unpack
 
-from .arithmetic import UNARY
+from .arithmetic import ARTIFICIAL_INTELLIGENCE, UNARY
 
 WORD_BITS = 32
 NORTH, EAST, SOUTH, WEST = range(4)
@@ -102,6 +102,16 @@ def decode(low: int, high: int, constant: int) -> DecodedInstruction:
         stage=fields["stage"],
         constant=constant,
     )
+
+
+def as_built(instruction: DecodedInstruction, operations: str) -> DecodedInstruction:
+    """What a PE built with ``operations`` takes the instruction for: NOP if it lacks the operation.
+
+    ``operations`` is as in the array's configuration.
+    """
+    if operations == "all" or instruction.operation in ARTIFICIAL_INTELLIGENCE:
+        return instruction
+    return replace(instruction, operation=Operation.NOP)
 
 
 def decode_words(words: Sequence[int]) -> DecodedInstruction:

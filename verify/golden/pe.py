@@ -12,7 +12,7 @@ from octopus.hw.layouts.instruction import (
 )
 from octopus.hw.layouts.words import WORD_MASK
 
-from .arithmetic import ARTIFICIAL_INTELLIGENCE, COMPUTE, dot4, requantise
+from .arithmetic import COMPUTE, dot4, requantise
 from .instruction import LINKS, OPPOSITE, DecodedInstruction
 
 Link = int | None
@@ -30,7 +30,6 @@ class ProcessingElement:
     """
 
     def __init__(self, pea: PeaConfig) -> None:
-        self._all_operations = pea.operations == "all"
         self._latency = pea.pipeline_stages
         self._register_count = pea.registers
         self.outputs: list[Link] = [None] * 4
@@ -93,8 +92,6 @@ class ProcessingElement:
         operation = instruction.operation
         if operation is Operation.NOP:
             self.executed = instruction
-            return None
-        if not (self._all_operations or operation in ARTIFICIAL_INTELLIGENCE):
             return None
         constant = instruction.constant
         a = self._operand(instruction.a, instruction.a_register, constant, inputs)

@@ -14,6 +14,7 @@ from .instruction import (
     SOUTH,
     WEST,
     DecodedInstruction,
+    as_built,
     decode,
     decode_words,
 )
@@ -55,7 +56,8 @@ class ProcessingElementArray:
             for column in range(header.columns):
                 for slot in range(header.slots):
                     words = image[position : position + INSTRUCTION_WORDS]
-                    self._contexts[bank][row, column, slot] = decode_words(words)
+                    instruction = as_built(decode_words(words), self.pea.operations)
+                    self._contexts[bank][row, column, slot] = instruction
                     position += INSTRUCTION_WORDS
         return header
 

@@ -12,16 +12,15 @@ from octopus.hw.layouts.instruction import (
 )
 from octopus.hw.layouts.words import pack
 from octopus.sched.kernels.assembler import Instruction
-from octopus.verify.golden.instruction import EAST, WEST, decode
+from octopus.verify.golden.instruction import EAST, WEST, as_built, decode
 from octopus.verify.golden.pe import ProcessingElement
 
 S, R = OperandSource, OutputSelect
 NOTHING = [None] * 4
 
 
-def array(latency: int = 2, operations: str = "all") -> PeaConfig:
-    pea = OctopusConfig.load("tiny").pea
-    return pea.model_copy(update={"pipeline_stages": latency, "operations": operations})
+def array(latency: int = 2) -> PeaConfig:
+    return OctopusConfig.load("tiny").pea.model_copy(update={"pipeline_stages": latency})
 
 
 def run(element, instruction, inputs=NOTHING, active=1, clear=False):
@@ -171,7 +170,10 @@ def test_requantise(accumulated, parameters, result):
     assert run(element, drain, inputs)[EAST] == result & 0xFFFFFFFF
 
 
-def test_small_elements_lack_operations():
-    element = ProcessingElement(array(1, "ai"))
-    for operation, value in ((Operation.ADD, 0), (Operation.SUB, None)):
-        assert run(element, Instruction(operation, east=R.RESULT))[EAST] == value
+def test_small_elements_take_what_they_lack_for_nop():
+    for operation, kept in ((Operation.ADD, True), (Operation.SUB, False)):
+        instruction = decode(*Instruction(operation, S.WEST, S.NORTH, east=R.RESULT).words())
+        built = as_built(instruction, "ai")
+        assert built.operation is (operation if kept else Operation.NOP)
+        assert built.reads_link(WEST) == kept
+        assert as_built(instruction, "all") is instruction
