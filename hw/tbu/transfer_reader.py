@@ -114,7 +114,7 @@ class TransferReader(Block):
                     m.d.sync += transfer.valid.eq(1)
                     m.d.sync += [
                         getattr(transfer.payload, name).eq(getattr(entry, name))
-                        for name in Transfer.__annotations__
+                        for name, _ in data.Layout.cast(Transfer)
                     ]
                     m.next = "IDLE"
 
