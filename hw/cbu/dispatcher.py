@@ -18,7 +18,8 @@ class TaskDispatcher(Block):
     """Keeps ready tasks and dispatches the oldest that a TBU can take, one a cycle.
 
     Tasks wait in a window that is searched, and behind it in a backlog that is not. A task
-    whose TBUs are all taken does not hold up the others of the window.
+    whose TBUs are all taken does not hold up the others of the window; if none of the window
+    can go although a TBU is open, its oldest goes to the end of the backlog.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ class TaskDispatcher(Block):
         task, usable, shard = Signal(ReadyTask), Signal(), Signal(SHARD_BITS)
         enter, enter_valid, bypass = Signal(ReadyTask), Signal(), Signal()
         window = _Window(m, self.window, self._mask(enter), enter, enter_valid)
-        self._backlog(m, window, enter, enter_valid, bypass)
+        backlog = self._backlog(m, window, enter, enter_valid, bypass)
 
         open_units = Signal(self.task_block_units)
         m.d.comb += open_units.eq(
@@ -133,6 +134,10 @@ class TaskDispatcher(Block):
                     parts_next.eq(0),
                     parts_begun.eq(0),
                 ]
+        with m.Elif(
+            window.full & self.chooser.open.any() & backlog.r_rdy & backlog.w_rdy & ~self.task_valid
+        ):
+            m.d.comb += window.rotate.eq(1)
         with m.Elif((window.level == 0) & self.drained & self.task_valid & (self.task.shards == 1)):
             m.d.comb += task.eq(self.task)
             with m.If((self._mask(task) & open_units).any()):
@@ -152,7 +157,7 @@ class TaskDispatcher(Block):
         enter: data.View,
         enter_valid: Signal,
         bypass: Signal,
-    ) -> None:
+    ) -> SyncFIFOBuffered:
         """Where a task goes that comes, and which task enters the window."""
         width = ReadyTask.as_shape().size  # type: ignore[attr-defined]
         m.submodules.backlog = backlog = SyncFIFOBuffered(width=width, depth=self.backlog)
@@ -160,7 +165,7 @@ class TaskDispatcher(Block):
             self.drained.eq(backlog.level == 0),
             self.room.eq(backlog.level <= self.backlog - 4),
             self.idle.eq(self.drained & (window.level <= self.window // 2)),
-            backlog.w_data.eq(self.task),
+            backlog.w_data.eq(Mux(window.rotate, window.chosen, self.task)),
         ]
         with m.If(self.drained):
             m.d.comb += enter.eq(self.task)
@@ -171,8 +176,9 @@ class TaskDispatcher(Block):
                 enter.eq(backlog.r_data),
                 enter_valid.eq(backlog.r_rdy & ~window.full),
                 backlog.r_en.eq(~window.full),
-                backlog.w_en.eq(self.task_valid),
+                backlog.w_en.eq(self.task_valid | window.rotate),
             ]
+        return backlog
 
     def _dispatch(
         self, m: Module, task: data.View, usable: Signal, shard: Signal, open_units: Signal
@@ -223,7 +229,8 @@ class _Window:
         self.found = Signal()
         self.chosen = self._read.data
         self.remove = Signal()
-        self._hits = Signal(depth)
+        self.rotate = Signal()
+        self._leaves = Signal(depth)
         m.d.comb += [
             self.full.eq(self.level == depth),
             self._write.data.eq(enter),
@@ -232,25 +239,26 @@ class _Window:
         for i, slot in enumerate(self._slots):
             with m.If(self.level == i):
                 m.d.comb += self._write.addr.eq(slot)
-        m.d.sync += self.level.eq(self.level + enter_valid - self.remove)
+        m.d.sync += self.level.eq(self.level + enter_valid - (self.remove | self.rotate))
         self._shift(mask, enter.shards == 1, enter_valid)
 
     def search(self, open_units: Value, shards_allowed: Value) -> None:
         """Find the oldest task that could go to one of ``open_units``."""
-        m = self._m
+        m, hits = self._m, Signal(self._depth)
         for i, mask in enumerate(self._masks):
-            m.d.comb += self._hits[i].eq(
+            m.d.comb += hits[i].eq(
                 (i < self.level) & (mask & open_units).any() & (self._single[i] | shards_allowed)
             )
-        m.d.comb += self.found.eq(self._hits.any())
+        m.d.comb += [self.found.eq(hits.any()), self._leaves.eq(Mux(self.found, hits, 1))]
         for i, slot in reversed(list(enumerate(self._slots))):
-            with m.If(self._hits[i]):
+            with m.If(self._leaves[i]):
                 m.d.comb += self._read.addr.eq(slot)
 
     def _shift(self, mask: Value, single: Value, enter_valid: Signal) -> None:
         """Close the gap of the task that leaves; the task that enters goes behind the last."""
         m, depth = self._m, self._depth
-        at_or_after = [self.remove & self._hits[: i + 1].any() for i in range(depth)]
+        leaving = self.remove | self.rotate
+        at_or_after = [leaving & self._leaves[: i + 1].any() for i in range(depth)]
         removed = self._read.addr
         for i in range(depth):
             with m.If(at_or_after[i]):
@@ -261,5 +269,5 @@ class _Window:
                         self._masks[i].eq(self._masks[i + 1]),
                         self._single[i].eq(self._single[i + 1]),
                     ]
-            with m.If(enter_valid & (self.level == i + self.remove)):
+            with m.If(enter_valid & (self.level == i + leaving)):
                 m.d.sync += [self._masks[i].eq(mask), self._single[i].eq(single)]

@@ -193,15 +193,7 @@ class ControlSystem:
 
     def _configure(self, place: Place, unit: ControlBlockUnit) -> Callable[[Any], Any]:
         async def process(ctx: Any) -> None:
-            request, response = unit.configuration.request, unit.configuration.response
-            ctx.set(response.ready, 1)
-            for offset, word in table_writes(self.blocks[place]):
-                ctx.set(request.payload, {"write": 1, "offset": offset, "data": word})
-                ctx.set(request.valid, 1)
-                await ctx.tick().until(request.ready)
-                ctx.set(request.valid, 0)
-                answer = (await ctx.tick().sample(response.payload).until(response.valid))[0]
-                assert not answer.error
+            await configure(ctx, unit, self.blocks[place])
             self.configured.add(place)
 
         return process
@@ -271,6 +263,28 @@ class ControlSystem:
                 waiting.popleft()
 
         return process
+
+
+async def access(
+    ctx: Any, unit: ControlBlockUnit, offset: int, word: int | None = None
+) -> tuple[int, bool]:
+    """Read a word of the configuration space, or write ``word``; the answer and its error bit."""
+    request, response = unit.configuration.request, unit.configuration.response
+    ctx.set(response.ready, 1)
+    ctx.set(request.payload, {"write": word is not None, "offset": offset, "data": word or 0})
+    ctx.set(request.valid, 1)
+    await ctx.tick().until(request.ready)
+    ctx.set(request.valid, 0)
+    (answer,) = await ctx.tick().sample(response.payload).until(response.valid)
+    return answer.data, bool(answer.error)
+
+
+async def configure(ctx: Any, unit: ControlBlockUnit, blocks: Sequence[BlockModel]) -> None:
+    """Load the tables, and wait until the unit accepts tokens."""
+    for offset, word in table_writes(blocks):
+        _, error = await access(ctx, unit, offset, word)
+        assert not error, f"write to {offset:#x} refused"
+    await ctx.tick().until(unit.store.ready)
 
 
 def received(bits: int) -> TokenModel:
