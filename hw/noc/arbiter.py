@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from ..library import Block
+from ..library import Block, add_block
 
 
 class Arbiter(Block):
@@ -17,7 +17,7 @@ class Arbiter(Block):
 
     Parameters
     ----------
-    requesters: number of requesters, 1 or more.
+    requesters: number of requesters, 2 or more.
 
     Ports
     -----
@@ -28,8 +28,8 @@ class Arbiter(Block):
     """
 
     def __init__(self, requesters: int) -> None:
-        if requesters < 1:
-            raise ValueError(f"requesters is {requesters}; allowed: 1 or more")
+        if requesters < 2:
+            raise ValueError(f"requesters is {requesters}; allowed: 2 or more")
         self.requesters = requesters
         super().__init__(
             {"request": In(requesters), "grant": Out(requesters), "advance": In(1)},
@@ -57,3 +57,13 @@ class Arbiter(Block):
             with m.If(self.advance & (self.grant[i] | self.grant[j])):
                 m.d.sync += bit.eq(self.grant[j])
         return m
+
+
+def arbitrate(m: Module, platform: Any, name: str, request: Value, advance: Value) -> Value:
+    """Add an :class:`Arbiter` for the bits of ``request``; its grant. One requester needs none."""
+    if len(request) == 1:
+        return request
+    arbiter = Arbiter(len(request))
+    add_block(m, platform, name, arbiter)
+    m.d.comb += [arbiter.request.eq(request), arbiter.advance.eq(advance)]
+    return arbiter.grant

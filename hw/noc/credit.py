@@ -19,9 +19,10 @@ class CreditCounter(Block):
     -----
     take (in): a flit is sent in this cycle; only while ``available``.
     give (in): the receiver freed a place.
-    available (out, registered): at least one place is free.
+    available (out): at least one place is free, or is given in this cycle.
 
-    Timing: a credit given in cycle t can be used from cycle t + 1.
+    Timing: a credit given in cycle t can be used in cycle t (``available`` depends
+    combinationally on ``give``).
     """
 
     def __init__(self, depth: int) -> None:
@@ -29,7 +30,7 @@ class CreditCounter(Block):
             raise ValueError(f"depth is {depth}; allowed: 1 or more")
         self.depth = depth
         super().__init__(
-            {"take": In(1), "give": In(1), "available": Out(1, init=1)},
+            {"take": In(1), "give": In(1), "available": Out(1)},
             depth=depth,
         )
 
@@ -43,5 +44,6 @@ class CreditCounter(Block):
             m.d.comb += following.eq(count - 1)
         with m.Elif(~self.take & self.give):
             m.d.comb += following.eq(count + 1)
-        m.d.sync += [count.eq(following), self.available.eq(following != 0)]
+        m.d.sync += count.eq(following)
+        m.d.comb += self.available.eq((count != 0) | self.give)
         return m

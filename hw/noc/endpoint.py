@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.space import COORDINATE_BITS, Node
 from ..library import Block, add_block
-from .arbiter import Arbiter
+from .arbiter import arbitrate
 from .credit import CreditCounter
 from .link import (
     NODE_BITS,
@@ -33,6 +33,7 @@ class NetworkEndpoint(Block):
     ----------
     flit_bits, virtual_channels, buffer_depth, message_classes: as for ``Router``.
     columns, rows: size of the mesh, for the check of destinations.
+    free_choice: as for ``Router``.
     host: this is the host bridge's endpoint, on the west port of router (0, 0).
 
     Ports
@@ -62,6 +63,7 @@ class NetworkEndpoint(Block):
         rows: int,
         message_classes: int | None = None,
         host: bool = False,
+        free_choice: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
@@ -76,6 +78,7 @@ class NetworkEndpoint(Block):
         self.message_classes = classes
         self.class_channels = virtual_channels // classes
         self.host = host
+        self.free_choice = free_choice
         flits = stream.Signature(Flit(flit_bits))
         link = NetworkLink(flit_bits, virtual_channels)
         super().__init__(
@@ -96,6 +99,7 @@ class NetworkEndpoint(Block):
             rows=rows,
             message_classes=classes,
             host=host,
+            free_choice=free_choice,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -131,23 +135,22 @@ class NetworkEndpoint(Block):
             credits.append(counter)
         available = Cat(counter.available for counter in credits)
 
-        arbiter = Arbiter(self.message_classes)
-        add_block(m, platform, "arbiter", arbiter)
+        requests = Signal(self.message_classes)
+        grant = arbitrate(m, platform, "arbiter", requests, Const(1))
         channel = Signal(channel_shape(self.virtual_channels))
         flit = Signal(Flit(self.flit_bits))
-        m.d.comb += arbiter.advance.eq(1)
         for index, source in enumerate(self.inject):
             reject = self._reject(m, index)
-            wanted = self._channel(m, platform, index)
-            sends = arbiter.grant[index]
+            wanted = self._channel(m, index, available)
+            sends = grant[index]
             m.d.comb += [
-                arbiter.request[index].eq(source.valid & ~reject & available.bit_select(wanted, 1)),
+                requests[index].eq(source.valid & ~reject & available.bit_select(wanted, 1)),
                 source.ready.eq(sends | (source.valid & reject)),
             ]
             with m.If(sends):
                 m.d.comb += [flit.eq(source.payload), channel.eq(wanted)]
         sending = Signal()
-        m.d.comb += sending.eq(arbiter.request.any())
+        m.d.comb += sending.eq(requests.any())
         m.d.sync += [
             self.link_out.valid.eq(sending),
             self.link_out.flit.eq(flit),
@@ -171,16 +174,17 @@ class NetworkEndpoint(Block):
             m.d.sync += rejecting.eq(reject & ~source.payload.tail)
         return reject
 
-    def _channel(self, m: Module, platform: Any, index: int) -> Value:
+    def _channel(self, m: Module, index: int, available: Value) -> Value:
         """The channel of the router's buffer: by the packet's first step, so that order is kept."""
         count = self.class_channels
         if count == 1:
             return Value.cast(index)
         source = self.inject[index]
         route = RouteComputation()
-        add_block(m, platform, f"route_{index}", route)
+        m.submodules[f"route_{index}"] = route
         fresh = Signal(channel_shape(self.virtual_channels), name=f"fresh_channel_{index}")
         kept = Signal.like(fresh, name=f"kept_channel_{index}")
+        choice = Signal.like(fresh, name=f"choice_{index}")
         m.d.comb += [
             route.destination.eq(Node(source.payload.payload[:NODE_BITS])),
             route.x.eq(self.x),
@@ -189,9 +193,16 @@ class NetworkEndpoint(Block):
         for side, code in enumerate((2, 0, 3, 1, 3)):
             with m.If(route.output[side]):
                 m.d.comb += fresh.eq(index * count + code % count)
+        mine = available[index * count : (index + 1) * count]
+        with m.If(self.free_choice & mine.any() & ~available.bit_select(fresh, 1)):
+            for i in reversed(range(count)):
+                with m.If(mine[i]):
+                    m.d.comb += choice.eq(index * count + i)
+        with m.Else():
+            m.d.comb += choice.eq(fresh)
         with m.If(source.valid & source.payload.head):
-            m.d.sync += kept.eq(fresh)
-        return Mux(source.payload.head, fresh, kept)
+            m.d.sync += kept.eq(choice)
+        return Mux(source.payload.head, choice, kept)
 
     def _queue(self, m: Module, channel: int) -> tuple[Any, Signal, Signal]:
         """One channel's ejection queue: its first flit, whether there is one, and the pop."""
@@ -225,19 +236,15 @@ class NetworkEndpoint(Block):
     ) -> None:
         """Offer the packets of a class's channels one after the other."""
         output = self.eject[index]
-        arbiter = Arbiter(len(queues))
-        add_block(m, platform, f"eject_arbiter_{index}", arbiter)
         locked = Signal(name=f"locked_{index}")
+        requests = Cat(present for _, present, _ in queues)
+        grant = arbitrate(m, platform, f"eject_arbiter_{index}", requests, ~locked)
         owner = Signal(range(len(queues)), name=f"owner_{index}")
         chosen = Signal.like(owner, name=f"chosen_{index}")
-        m.d.comb += [
-            arbiter.request.eq(Cat(present for _, present, _ in queues)),
-            arbiter.advance.eq(~locked),
-            chosen.eq(owner),
-        ]
+        m.d.comb += chosen.eq(owner)
         with m.If(~locked):
             for i in range(len(queues)):
-                with m.If(arbiter.grant[i]):
+                with m.If(grant[i]):
                     m.d.comb += chosen.eq(i)
         done = output.valid & output.ready & output.payload.tail
         m.d.comb += [

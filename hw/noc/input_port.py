@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.space import COORDINATE_BITS, Node
 from ..library import Block, add_block
-from .arbiter import Arbiter
+from .aim import FreeAim, RouteNote, fixed_aim
+from .arbiter import arbitrate
 from .link import (
     NODE_BITS,
     Flit,
@@ -19,7 +20,7 @@ from .link import (
     parity_is_wrong,
     validate_network,
 )
-from .routing import RouteComputation
+from .routing import FollowingStep, RouteComputation
 
 
 class BufferedFlit(data.StructLayout):
@@ -27,15 +28,6 @@ class BufferedFlit(data.StructLayout):
 
     def __init__(self, flit_bits: int) -> None:
         super().__init__({"flit": Flit(flit_bits), "parity": 1})
-
-
-class RouteNote(data.StructLayout):
-    """What is stored beside a flit: where it goes (one-hot), on which channel, and if it leads."""
-
-    def __init__(self, virtual_channels: int) -> None:
-        super().__init__(
-            {"output": len(Port), "channel": channel_shape(virtual_channels), "head": 1}
-        )
 
 
 class _Queue:
@@ -63,12 +55,14 @@ class InputPort(Block):
     flit_bits, virtual_channels, buffer_depth, message_classes: as for ``Router``.
     lanes: flits that may leave in one cycle: 1, or ``virtual_channels``.
     side: the router's side; matters only if a message class has several channels.
+    free_choice: a packet takes any free channel of its class, else the one its flow belongs to.
 
     Ports
     -----
     link (in): from the neighbour. x, y (in): the router's coordinates.
     packet_ready, flit_ready (in, ``[output][channel]``): the output can take a head flit, or
         a following flit, for that channel of the next router.
+    favoured (in, a bit an output): outputs to prefer where there is a choice.
     request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for.
     offer, channel (out, ``[lane]``): the flit and its channel in the next router.
     grant (in, a bit a lane): the offered flit leaves in this cycle.
@@ -87,6 +81,7 @@ class InputPort(Block):
         message_classes: int,
         lanes: int,
         side: Port,
+        free_choice: bool = False,
     ) -> None:
         validate_network(virtual_channels, buffer_depth, message_classes)
         if lanes not in (1, virtual_channels):
@@ -97,6 +92,7 @@ class InputPort(Block):
         self.class_channels = virtual_channels // message_classes
         self.lanes = lanes
         self.side = side
+        self.free_choice = free_choice
         super().__init__(
             {
                 "link": In(NetworkLink(flit_bits, virtual_channels)),
@@ -104,6 +100,7 @@ class InputPort(Block):
                 "y": In(COORDINATE_BITS),
                 "packet_ready": In(virtual_channels).array(len(Port)),
                 "flit_ready": In(virtual_channels).array(len(Port)),
+                "favoured": In(len(Port)),
                 "request": Out(len(Port)).array(lanes),
                 "offer": Out(BufferedFlit(flit_bits)).array(lanes),
                 "channel": Out(channel_shape(virtual_channels)).array(lanes),
@@ -116,6 +113,7 @@ class InputPort(Block):
             message_classes=message_classes,
             lanes=lanes,
             side=int(side) if self.class_channels > 1 else 0,
+            free_choice=free_choice,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -124,7 +122,7 @@ class InputPort(Block):
         m.d.sync += self.parity_error.eq(
             self.link.valid & parity_is_wrong(self.link.flit, self.link.parity)
         )
-        note = self._arrival(m, platform)
+        note = self._arrival(m)
         width = self.virtual_channels // self.lanes
         for lane in range(self.lanes):
             queues = [self._queue(m, lane * width + i, note) for i in range(width)]
@@ -132,10 +130,10 @@ class InputPort(Block):
             self._store(m, lane, queues, selected)
         return m
 
-    def _arrival(self, m: Module, platform: Any) -> Signal:
+    def _arrival(self, m: Module) -> Signal:
         """The note of the flit on the link: from its destination, or that of its packet's head."""
         computation = RouteComputation()
-        add_block(m, platform, "route", computation)
+        m.submodules.route = computation
         flit, channel = self.link.flit, self.link.channel
         fresh = Signal(RouteNote(self.virtual_channels))
         note = Signal(RouteNote(self.virtual_channels))
@@ -147,8 +145,8 @@ class InputPort(Block):
             computation.destination.eq(Node(flit.payload[:NODE_BITS])),
             computation.x.eq(self.x),
             computation.y.eq(self.y),
-            fresh.output.eq(computation.output),
-            fresh.channel.eq(self._next_channel(computation)),
+            fresh.outputs.eq(computation.output),
+            fresh.channel.eq(self._next_channel(m, computation)),
             fresh.head.eq(0),
             note.eq(Mux(flit.head, fresh, kept[channel])),
             note.head.eq(flit.head),
@@ -157,19 +155,26 @@ class InputPort(Block):
             m.d.sync += kept[channel].eq(fresh)
         return note
 
-    def _next_channel(self, computation: RouteComputation) -> Value:
+    def _next_channel(self, m: Module, computation: RouteComputation) -> Value:
         """The channel in the next router: a function of the flow, so that order is kept.
 
-        Channels of a class are split by what the packet does there (:class:`RouteComputation`),
-        at an exit by where it came from: packets for different outputs do not wait in one queue.
+        Channels of a class are split by what the packet does there (:class:`FollowingStep`), at
+        an exit by where it came from: packets for different outputs do not wait in one queue.
         """
         here, count = self.link.channel, self.class_channels
         if count == 1:
             return here
+        following = FollowingStep()
+        m.submodules.following = following
+        m.d.comb += [
+            following.destination.eq(computation.destination),
+            following.x.eq(self.x),
+            following.y.eq(self.y),
+        ]
         first = Array(i - i % count for i in range(self.virtual_channels))[here]
-        by_turn = Array(code % count for code in range(4))[computation.following]
+        by_step = Array(code % count for code in range(4))[following.step]
         exits = computation.output[Port.LOCAL]
-        return (first + Mux(exits, int(self.side) % count, by_turn))[: len(here)]
+        return (first + Mux(exits, int(self.side) % count, by_step))[: len(here)]
 
     def _queue(self, m: Module, channel: int, note: Signal) -> _Queue:
         """Occupancy and route notes of one virtual channel."""
@@ -204,37 +209,42 @@ class InputPort(Block):
 
     def _select(self, m: Module, platform: Any, lane: int, queues: list[_Queue]) -> Value:
         """Choose the lane's queue among those whose output is ready; one bit a queue."""
-        wants = []
-        for queue in queues:
-            want = Signal(len(Port), name=f"want_{queue.channel}")
-            for output in Port:
-                ready = Mux(queue.note.head, self.packet_ready[output], self.flit_ready[output])
-                channel = queue.channel if self.class_channels == 1 else queue.note.channel
-                m.d.comb += want[output].eq(
-                    queue.present & queue.note.output[output] & ready.bit_select(channel, 1)
-                )
-            wants.append(want)
+        aims = [self._aim(m, platform, queue) for queue in queues]
         selected = Signal(len(queues), name=f"selected_{lane}")
-        if len(queues) == 1:
-            m.d.comb += selected.eq(1)
-        else:
-            arbiter = Arbiter(len(queues))
-            add_block(m, platform, f"arbiter_{lane}", arbiter)
-            m.d.comb += [
-                arbiter.request.eq(Cat(want.any() for want in wants)),
-                arbiter.advance.eq(self.grant[lane]),
-                selected.eq(arbiter.grant),
-            ]
-        for bit, queue, want in zip(selected, queues, wants, strict=True):
+        requests = Cat(want.any() for want, _ in aims)
+        grant = arbitrate(m, platform, f"arbiter_{lane}", requests, self.grant[lane])
+        m.d.comb += selected.eq(1 if len(queues) == 1 else grant)
+        for bit, queue, (want, channel) in zip(selected, queues, aims, strict=True):
             m.d.comb += queue.leaves.eq(bit & self.grant[lane])
             with m.If(bit):
-                m.d.comb += [
-                    self.request[lane].eq(want),
-                    self.channel[lane].eq(
-                        queue.channel if self.class_channels == 1 else queue.note.channel
-                    ),
-                ]
+                m.d.comb += [self.request[lane].eq(want), self.channel[lane].eq(channel)]
         return selected
+
+    def _aim(self, m: Module, platform: Any, queue: _Queue) -> tuple[Value, Value]:
+        """The output that a queue's first flit can take now, and its channel there."""
+        count = self.class_channels
+        if self.free_choice:
+            aim = FreeAim(self.virtual_channels, count, queue.channel - queue.channel % count)
+            add_block(m, platform, f"aim_{queue.channel}", aim)
+            m.d.comb += [
+                aim.note.eq(queue.note),
+                aim.present.eq(queue.present),
+                aim.leaves.eq(queue.leaves),
+                aim.favoured.eq(self.favoured),
+            ]
+            for output in Port:
+                m.d.comb += [
+                    aim.packet_ready[output].eq(self.packet_ready[output]),
+                    aim.flit_ready[output].eq(self.flit_ready[output]),
+                ]
+            return aim.want, aim.channel
+        channel = Const(queue.channel) if count == 1 else queue.note.channel
+        want = Signal(len(Port), name=f"want_{queue.channel}")
+        with m.If(queue.present):
+            m.d.comb += want.eq(
+                fixed_aim(queue.note, channel, list(self.packet_ready), list(self.flit_ready))
+            )
+        return want, channel
 
     def _store(self, m: Module, lane: int, queues: list[_Queue], selected: Value) -> None:
         """The lane's flits, of all its queues in one memory with one read port."""

@@ -41,6 +41,8 @@ class NetworkMesh(Block):
         routing: str = "dimension_ordered",
         message_classes: int | None = None,
         shared_lane: bool = True,
+        free_choice: bool = False,
+        hold_output: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         self.columns = columns
@@ -50,6 +52,8 @@ class NetworkMesh(Block):
             "routing": routing,
             "message_classes": classes,
             "shared_lane": shared_lane,
+            "free_choice": free_choice,
+            "hold_output": hold_output,
         }
         self.message_classes = classes
         nodes = columns * rows + 1
@@ -110,7 +114,12 @@ class NetworkMesh(Block):
 
     def _endpoint(self, m: Module, platform: Any, node: int, host: bool) -> NetworkEndpoint:
         endpoint = NetworkEndpoint(
-            *self._link, self.columns, self.rows, self.message_classes, host=host
+            *self._link,
+            self.columns,
+            self.rows,
+            self.message_classes,
+            host=host,
+            free_choice=bool(self._router["free_choice"]),
         )
         add_block(m, platform, f"endpoint_{node}", endpoint)
         for index in range(self.message_classes):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block, add_block
-from .arbiter import Arbiter
+from .arbiter import arbitrate
 from .credit import CreditCounter
 from .input_port import BufferedFlit
 from .link import NetworkLink, channel_shape
@@ -22,26 +22,33 @@ class OutputPort(Block):
     ----------
     flit_bits, virtual_channels, buffer_depth: as for ``Router``; ``buffer_depth`` is the receiver's.
     requesters: lanes of the input sides that may leave here.
+    hold_output: a packet whose next flit is at hand goes before other packets.
 
     Ports
     -----
     request (in, a bit a requester): only for a flit that ``packet_ready`` or ``flit_ready`` allows.
     offer, channel (in, ``[requester]``): the flit and its channel in the next router.
     grant (out, a bit a requester): one-hot; the flit is taken in this cycle.
-    packet_ready, flit_ready (out, a bit a channel, registered state): a head flit, or a
+    packet_ready, flit_ready (out, a bit a channel): a head flit, or a
         following flit of the packet in progress, can be sent to that channel.
     link (out): to the next router; all outputs are registers.
 
     Timing: a flit granted in cycle t is on the link in cycle t + 1. ``grant`` depends
-    combinationally on ``request``.
+    combinationally on ``request``; ``packet_ready`` and ``flit_ready`` on ``link.credit``.
     """
 
     def __init__(
-        self, flit_bits: int, virtual_channels: int, buffer_depth: int, requesters: int
+        self,
+        flit_bits: int,
+        virtual_channels: int,
+        buffer_depth: int,
+        requesters: int,
+        hold_output: bool = False,
     ) -> None:
         self.virtual_channels = virtual_channels
         self.buffer_depth = buffer_depth
         self.requesters = requesters
+        self.hold_output = hold_output
         super().__init__(
             {
                 "request": In(requesters),
@@ -56,26 +63,24 @@ class OutputPort(Block):
             virtual_channels=virtual_channels,
             buffer_depth=buffer_depth,
             requesters=requesters,
+            hold_output=hold_output,
         )
 
     def elaborate(self, platform: Any) -> Module:
         """Build arbiter, multiplexer, link register and channel state."""
         m = Module()
-        arbiter = Arbiter(self.requesters)
-        add_block(m, platform, "arbiter", arbiter)
+        grant = self._grant(m, platform)
         sends = Signal()
         m.d.comb += [
-            arbiter.request.eq(self.request),
-            arbiter.advance.eq(1),
-            self.grant.eq(arbiter.grant),
+            self.grant.eq(grant),
             sends.eq(self.request.any()),
         ]
         chosen = Signal(self.offer[0].shape())
         channel = Signal(channel_shape(self.virtual_channels))
         offers = [offer.as_value() for offer in self.offer]
         m.d.comb += [
-            chosen.eq(_select(arbiter.grant, offers)),
-            channel.eq(_select(arbiter.grant, list(self.channel))),
+            chosen.eq(_select(self.grant, offers)),
+            channel.eq(_select(self.grant, list(self.channel))),
         ]
         m.d.sync += [
             self.link.valid.eq(sends),
@@ -99,8 +104,21 @@ class OutputPort(Block):
                 m.d.sync += busy.eq(~chosen.flit.tail)
         return m
 
+    def _grant(self, m: Module, platform: Any) -> Value:
+        """Arbitrate; with ``hold_output`` a packet that was begun and has a flit here goes on."""
+        if not self.hold_output:
+            return arbitrate(m, platform, "arbiter", self.request, Const(1))
+        begun = Signal(self.requesters)
+        goes_on = Signal()
+        tails = Cat(offer.flit.tail for offer in self.offer)
+        with m.If(self.request.any()):
+            m.d.sync += begun.eq(self.grant & ~tails)
+        m.d.comb += goes_on.eq((self.request & begun).any())
+        fresh = arbitrate(m, platform, "arbiter", self.request, ~goes_on)
+        return Mux(goes_on, self.request & begun, fresh)
 
-def _select(grant: Signal, values: list[Any]) -> Any:
+
+def _select(grant: Any, values: list[Any]) -> Any:
     """The OR of ``values``, each gated by its bit of a one-hot ``grant``."""
     result: Any = 0
     for bit, value in zip(grant, values, strict=True):

@@ -18,7 +18,7 @@ class Router(Block):
 
     Wormhole switching: a packet holds its channel of the next router from head to tail. Credits
     say how many flits the next router can take, so a flit on a link is always taken. Packets stay
-    in their message class, and packets of one class from one source to one destination in order.
+    in their message class, and those of one class from one source to one destination in order.
 
     Parameters
     ----------
@@ -30,6 +30,10 @@ class Router(Block):
         ``c // (virtual_channels // message_classes)``. Default: each channel is a class.
     shared_lane: the channels of an input share one path to the crossbar (small), else each has
         its own (faster under load).
+    free_choice: a packet may take any free channel of its class (faster under load); then packets
+        of one class may overtake each other. Else the channel is a function of the flow.
+    hold_output: a packet whose next flit is at hand goes before others: shorter latency of
+        long packets if buffers hold a whole one.
 
     Ports
     -----
@@ -59,6 +63,8 @@ class Router(Block):
         routing: str = "dimension_ordered",
         message_classes: int | None = None,
         shared_lane: bool = True,
+        free_choice: bool = False,
+        hold_output: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
@@ -69,6 +75,8 @@ class Router(Block):
         self.routing = routing
         self.message_classes = classes
         self.lanes = 1 if shared_lane else virtual_channels
+        self.free_choice = free_choice
+        self.hold_output = hold_output
         link = NetworkLink(flit_bits, virtual_channels)
         sides = {f"{port.name.lower()}_in": In(link) for port in Port}
         sides |= {f"{port.name.lower()}_out": Out(link) for port in Port}
@@ -85,6 +93,8 @@ class Router(Block):
             routing=routing,
             message_classes=classes,
             lanes=self.lanes,
+            free_choice=free_choice,
+            hold_output=hold_output,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -123,6 +133,7 @@ class Router(Block):
             self.message_classes,
             self.lanes,
             side,
+            self.free_choice,
         )
         add_block(m, platform, f"{side.name.lower()}_input", block)
         connect(m, flipped(getattr(self, f"{side.name.lower()}_in")), block.link)
@@ -130,7 +141,13 @@ class Router(Block):
         return block
 
     def _output(self, m: Module, platform: Any, side: Port, requesters: int) -> OutputPort:
-        block = OutputPort(self.flit_bits, self.virtual_channels, self.buffer_depth, requesters)
+        block = OutputPort(
+            self.flit_bits,
+            self.virtual_channels,
+            self.buffer_depth,
+            requesters,
+            self.hold_output,
+        )
         add_block(m, platform, f"{side.name.lower()}_output", block)
         connect(m, block.link, flipped(getattr(self, f"{side.name.lower()}_out")))
         return block

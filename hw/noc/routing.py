@@ -1,12 +1,12 @@
-"""Where a packet goes next: the routing functions, as combinational blocks."""
+"""Where a packet goes next: the routing functions, as combinational circuits."""
 
 from typing import Any
 
 from amaranth.hdl import Module, Mux
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.space import COORDINATE_BITS, Node
-from ..library import Block
 from .link import Port
 
 ROUTINGS = ("dimension_ordered",)
@@ -37,16 +37,13 @@ def turns_to(routing: str, output: Port) -> tuple[Port, ...]:
     return TURNS[routing][output]
 
 
-class RouteComputation(Block):
+class RouteComputation(wiring.Component):
     """Dimension-ordered routing: first along x, then along y; the host is west of (0, 0).
 
     Ports
     -----
     destination (in): where the packet goes. x, y (in): this router's coordinates.
     output (out, a bit a :class:`Port`): the side to leave by, one-hot.
-    following (out): what the packet does in the next router, to choose a virtual channel there:
-        0 goes straight on, 1 turns north, 2 turns south, 3 leaves the network.
-
     Timing: combinational.
     Source: W. J. Dally and B. Towles, Principles and Practices of Interconnection Networks, 8.4.
     """
@@ -57,8 +54,7 @@ class RouteComputation(Block):
                 "destination": In(Node),
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
-                "output": Out(5),
-                "following": Out(2),
+                "output": Out(len(Port)),
             }
         )
 
@@ -78,12 +74,39 @@ class RouteComputation(Block):
             m.d.comb += self.output[Port.WEST].eq(1)
         with m.Else():
             m.d.comb += self.output[Port.LOCAL].eq(1)
+        return m
 
+
+class FollowingStep(wiring.Component):
+    """What a packet does in the next router, for the choice of a virtual channel there.
+
+    Ports
+    -----
+    destination, x, y (in): as for :class:`RouteComputation`.
+    step (out): 0 goes straight on, 1 turns north, 2 turns south, 3 leaves the network.
+
+    Timing: combinational.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "destination": In(Node),
+                "x": In(COORDINATE_BITS),
+                "y": In(COORDINATE_BITS),
+                "step": Out(2),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the comparators with the neighbours' coordinates."""
+        m = Module()
+        to = self.destination
         along_x = (to.x == self.x + 1) | (to.x + 1 == self.x)
         along_y = (to.y == self.y + 1) | (to.y + 1 == self.y)
         turn = Mux(to.y < self.y, 1, Mux(to.y > self.y, 2, 3))
         with m.If(to.x != self.x):
-            m.d.comb += self.following.eq(Mux(along_x, turn, 0))
+            m.d.comb += self.step.eq(Mux(along_x, turn, 0))
         with m.Else():
-            m.d.comb += self.following.eq(Mux(along_y, 3, 0))
+            m.d.comb += self.step.eq(Mux(along_y, 3, 0))
         return m
