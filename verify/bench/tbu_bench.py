@@ -56,6 +56,8 @@ class Bench:
         device = self.device
         device.kernel_table_address.value = self.scenario.store.kernel_table_address
         device.kernel_count.value = self.scenario.kernel_count
+        for name in ("x", "y", "cancel"):
+            getattr(device, name).value = 0
         device.dispatch__valid.value = 0
         device.completion__ready.value = 0
         cocotb.start_soon(Clock(device.clk, CLOCK_NANOSECONDS, "ns").start())
