@@ -61,7 +61,7 @@ class Bench:
         device.dispatch__valid.value = 0
         device.completion__ready.value = 0
         cocotb.start_soon(Clock(device.clk, CLOCK_NANOSECONDS, "ns").start())
-        cocotb.start_soon(self.responder.run())
+        self.serving = cocotb.start_soon(self.responder.run())
         await self.reset()
 
     async def reset(self) -> None:
