@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..library import Block
 from .control import DATAPATH_CONTROL, available_operations
-from .multiplier import byte_products, factor, partial_products, sum_products
+from .multiplier import byte_products, factor, partial_products, scaled_power, sum_products
 from .requantise import Shifted, saturate, shift_right
 
 MAXIMUM_STAGES = 4
@@ -16,9 +16,10 @@ MAXIMUM_STAGES = 4
 class Arithmetic(Block):
     """Computes every operation in ``pipeline_stages`` cycles and holds the accumulator.
 
-    One adder serves sums, differences, comparisons and the accumulator, one multiplier serves
-    products, shifts and requantisation. With several stages, the first multiplies bytes, the
-    second accumulates and multiplies words, the third shifts, the fourth saturates.
+    One adder serves sums, differences, selections and the accumulator; every sum then passes one
+    multiplier, which serves products, shifts and requantisation. With several stages, the first
+    compares and multiplies bytes, the second adds, accumulates and multiplies words, the third
+    adds the partial products, the fourth saturates.
 
     Parameters
     ----------
@@ -68,49 +69,77 @@ class Arithmetic(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.pipeline_stages - 1
-        words = min(1, last)  # where the adder and the word multiplier are
-        shifts = min(2, last)
-
+        words = min(1, last)  # where the adder and the wide multiplier are
+        sums = min(2, last)  # where the partial products are added
         control = self._delay_control(m, last)
         issue = self._delay_issue(m, last)
-        a = _delay(m, self.advance, self.a, words)
-        b = _delay(m, self.advance, self.b, words)
-        choose_b = _delay(m, self.advance, self.control.select & ~self.predicate, words)
-        products = [
-            _delay(m, self.advance, product, words) for product in byte_products(self.a, self.b)
-        ]
 
-        total, carry, accumulator_valid = self._adder(
-            m, a, b, products, control[words], choose_b, issue[words]
-        )
-        plain = Signal(32)  # every result that needs no multiplier
-        m.d.comb += plain.eq(self._plain(m, a, b, total, carry, control[words]))
+        def later(value: Value, start: int, end: int) -> Value:
+            return _delay(m, self.advance, value, end - start)
 
+        choices = self._choose(m)
+        a, b = later(self.a, 0, words), later(self._bitwise(m), 0, words)
+        choices = tuple(later(choice, 0, words) for choice in choices)
+        products = [later(item, 0, words) for item in byte_products(self.a, self.b)]
+        power = scaled_power(m, self.b, self.control)
+        power = later(Mux(self.control.factor_power, power, 0), 0, words)
+
+        total, valid = self._adder(m, a, b, products, control[words], choices, issue[words])
+        flag = control[words].flag_order & choices[0]
+        flag |= control[words].flag_equal & ((total == 0) ^ control[words].negate)
         sign = total[31] & ~control[words].zero_extend
-        factors = Cat(total, sign).as_signed(), factor(m, a, b, control[words], self.everything)
+        y = factor(b, power, control[words], self.everything)
         partial = [
-            _delay(m, self.advance, product, shifts - words)
-            for product in partial_products(m, *factors)
+            later(item, words, sums)
+            for item in partial_products(m, Cat(total, sign).as_signed(), y)
         ]
-        product = sum_products(m, partial)
-        parameters = _delay(m, self.advance, b[16:], shifts - words)  # shift, relu, zero point
-        shifted = shift_right(m, product[:48], parameters[:6])
-        narrow = Shifted(
-            *(_delay(m, self.advance, part, last - shifts) for part in shifted.parts())
-        )
-        settings = _delay(m, self.advance, parameters[6:], last - shifts)
-        byte = saturate(m, narrow, settings[2:], settings[0])
 
-        at_end = control[last]
-        whole = _delay(m, self.advance, product, last - shifts)
-        byte_part = byte.as_signed() & at_end.result_saturated.replicate(32).as_signed()
-        result = _delay(m, self.advance, plain, last - words) | byte_part[:32]
-        if self.everything:
-            result |= whole[:32] & at_end.result_low.replicate(32)
-            result |= whole[32:64] & at_end.result_high.replicate(32)
-        release = _delay(m, self.advance, ~control[words].release | accumulator_valid, last - words)
-        m.d.comb += [self.result.eq(result), self.valid.eq(issue[last] & release)]
+        product = sum_products(m, partial)
+        parameters = later(b[16:], words, sums)  # shift (low bits done), relu, zero point
+        shifted = shift_right(m, product, parameters[4:6] & control[sums].saturate.replicate(2))
+        word = product[:32] & control[sums].result_low.replicate(32)
+        word |= product[32:] & control[sums].result_high.replicate(32)
+        word |= later(flag, words, sums)
+        word = later(word, sums, last)
+        narrow = Shifted(*(later(part, sums, last) for part in shifted.parts()))
+        settings = later(parameters[6:], sums, last)
+        byte = saturate(m, narrow, settings[2:], settings[0])
+        byte = byte.as_signed() & control[last].saturate.replicate(32).as_signed()
+        m.d.comb += [
+            self.result.eq(word | byte),
+            self.valid.eq(issue[last] & later(valid, words, last)),
+        ]
         return m
+
+    def _choose(self, m: Module) -> tuple[Value, Value, Value, Value]:
+        """From the operands: (a before b as the operation says, add a, add b, subtract)."""
+        control = self.control
+        before = Signal()
+        take_a = Signal()
+        sign = ~control.unsigned
+        a = Cat(self.a[:31], self.a[31] ^ sign)
+        b = Cat(self.b[:31], self.b[31] ^ sign)
+        m.d.comb += [
+            before.eq((a < b) ^ control.negate),
+            take_a.eq(
+                (control.by_predicate & self.predicate)
+                | (control.by_order & before)
+                | (control.by_sign & ~self.a[31])
+            ),
+        ]
+        return (
+            before,
+            control.add_a | (control.choose & take_a),
+            control.add_b | (control.choose & ~take_a),
+            control.subtract | (control.by_sign & self.a[31]),
+        )
+
+    def _bitwise(self, m: Module) -> Value:
+        """``b``, or a bit-wise function of ``a`` and ``b``."""
+        if not self.everything:
+            return self.b
+        a, b, low, high = self.a, self.b, self.control.logic_low, self.control.logic_high
+        return Mux(high, Mux(low, a ^ b, a | b), Mux(low, a & b, b))
 
     def _adder(
         self,
@@ -119,52 +148,33 @@ class Arithmetic(Block):
         b: Value,
         products: list[Value],
         control: Any,
-        choose_b: Value,
+        choices: tuple[Value, ...],
         issue: Value,
-    ) -> tuple[Value, Value, Value]:
-        """The adder and the accumulator: (sum, carry out, the accumulator is valid)."""
+    ) -> tuple[Value, Value]:
+        """The adder and the accumulator: (sum, the accumulator does not make it invalid)."""
+        _, add_a, add_b, subtract = choices
         accumulator = Signal(32)
         accumulator_valid = Signal()
         dot = Signal(signed(18))
         left = Signal(32)
         right = Signal(32)
-        total = Signal(33)
+        total = Signal(32)
         m.d.comb += [
             dot.eq((products[0] + products[1]) + (products[2] + products[3])),
             left.eq(
-                Mux(
-                    control.add_accumulator,
-                    accumulator,
-                    b & (control.add_b | choose_b).replicate(32),
-                )
+                (accumulator & control.add_accumulator.replicate(32)) | (b & add_b.replicate(32))
             ),
-            right.eq(Mux(control.add_dot, dot, a & ~choose_b.replicate(32))),
-            total.eq(right + (left ^ control.subtract.replicate(32)) + control.subtract),
+            right.eq((dot & control.add_dot.replicate(32).as_signed()) | (a & add_a.replicate(32))),
+            total.eq(right + (left ^ subtract.replicate(32)) + subtract),
         ]
-        with m.If(self.advance & issue & (control.accumulate | control.release)):
+        with m.If(self.advance & issue & control.add_accumulator):
             m.d.sync += [
-                accumulator.eq(Mux(control.accumulate, total[:32], 0)),
-                accumulator_valid.eq(control.accumulate),
+                accumulator.eq(Mux(control.release, 0, total)),
+                accumulator_valid.eq(~control.release),
             ]
         with m.If(self.reset):
             m.d.sync += [accumulator.eq(0), accumulator_valid.eq(0)]
-        return total[:32], total[32], accumulator_valid
-
-    def _plain(
-        self, m: Module, a: Value, b: Value, total: Value, carry: Value, control: Any
-    ) -> Value:
-        """The sum, a comparison's flag, the extreme of a and b, or the bit-wise result."""
-        below = Signal()  # a < b, or a == b, negated as the operation says
-        differ = a[31] ^ b[31]
-        less = ~carry ^ (differ & ~control.unsigned)
-        m.d.comb += below.eq(Mux(control.equal, total == 0, less) ^ control.negate)
-        take_a = (control.extreme & below) | control.logic_or
-        take_b = (control.extreme & ~below) | control.logic_or
-        plain = total & control.result_sum.replicate(32)
-        plain |= a & (take_a.replicate(32) | (b & control.logic_and.replicate(32)))
-        plain |= b & take_b.replicate(32)
-        plain |= (a ^ b) & control.logic_xor.replicate(32)
-        return plain | (below & control.result_flag)
+        return total, accumulator_valid | ~control.release
 
     def _delay_control(self, m: Module, last: int) -> list[Any]:
         """The control lines at each stage."""

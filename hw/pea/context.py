@@ -23,7 +23,7 @@ class ContextStore(Block):
     next clock on.
     write: in, 1 bit; write_bank, write_slot, write_instruction: in.
 
-    Timing: synchronous read and write; a slot read while it is written has its old content.
+    Timing: synchronous read and write; a slot read while it is written gives an undefined word.
     Errors: none. Source: own.
     """
 
@@ -52,7 +52,11 @@ class ContextStore(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.storage = storage = memory.Memory(
-            shape=Instruction, depth=self.depth, init=[], attrs={"ram_style": "block"}
+            shape=Instruction,
+            depth=self.depth,
+            init=[],
+            # a bank is never written while it is read: no logic for that case
+            attrs={"ram_style": "block", "no_rw_check": 1},
         )
         reader = storage.read_port()
         writer = storage.write_port()

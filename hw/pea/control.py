@@ -19,46 +19,50 @@ ALL_OPERATIONS = frozenset(set(Op) - {Op.NOP})
 
 UNARY = frozenset({Op.PASS, Op.ABS, Op.RELU, Op.CLAMP8, Op.READ_ACCUMULATOR})
 BINARY = ALL_OPERATIONS - UNARY
-COMPARISONS = frozenset({Op.EQ, Op.NE, Op.LT, Op.GE, Op.LTU, Op.GEU})
-LOGIC = frozenset({Op.AND, Op.OR, Op.XOR})
-EXTREMES = frozenset({Op.MIN, Op.MAX, Op.RELU})
-SHIFTS = frozenset({Op.SHL, Op.SHR, Op.SAR})
 
-_MULTIPLIED_LOW = frozenset({Op.MUL, Op.SHL, Op.ABS})
-_MULTIPLIED_HIGH = frozenset({Op.MULH, Op.SHR, Op.SAR})
+_ORDERED = frozenset({Op.LT, Op.GE, Op.LTU, Op.GEU})
+_EQUAL = frozenset({Op.EQ, Op.NE})
+_LOGIC = frozenset({Op.AND, Op.OR, Op.XOR})
+_CHOOSE = frozenset({Op.SELECT, Op.MIN, Op.MAX, Op.RELU, Op.ABS})
+_RIGHT = frozenset({Op.SHR, Op.SAR})
+_SATURATED = frozenset({Op.REQUANTISE, Op.CLAMP8})
+_MULTIPLIED = frozenset({Op.MUL, Op.MULH, Op.SHL}) | _RIGHT | _SATURATED
+_HIGH = frozenset({Op.MULH}) | _RIGHT
 
 SETTINGS: dict[str, frozenset[Operation]] = {
-    # the adder: accumulator or b, plus a or the dot product
+    # the adder: (accumulator or b) plus or minus (dot product or a)
     "add_accumulator": frozenset({Op.DOT4, Op.READ_ACCUMULATOR, Op.REQUANTISE}),
-    "add_b": frozenset({Op.ADD, Op.SUB}) | COMPARISONS | EXTREMES,
     "add_dot": frozenset({Op.DOT4}),
-    "subtract": frozenset({Op.SUB}) | COMPARISONS | EXTREMES,
-    "accumulate": frozenset({Op.DOT4}),
+    "add_a": ALL_OPERATIONS - _CHOOSE - _LOGIC - _ORDERED - {Op.DOT4},
+    "add_b": frozenset({Op.ADD, Op.SUB}) | _EQUAL | _LOGIC,
+    "subtract": frozenset({Op.SUB}) | _EQUAL,
     "release": frozenset({Op.READ_ACCUMULATOR, Op.REQUANTISE}),
-    "select": frozenset({Op.SELECT}),
-    # comparisons on the adder's difference
-    "equal": frozenset({Op.EQ, Op.NE}),
+    # which of a and b goes on alone
+    "choose": _CHOOSE,
+    "by_predicate": frozenset({Op.SELECT}),
+    "by_sign": frozenset({Op.ABS}),
+    "by_order": frozenset({Op.MIN, Op.MAX, Op.RELU}),
+    # comparisons
     "unsigned": frozenset({Op.LTU, Op.GEU}),
     "negate": frozenset({Op.NE, Op.GE, Op.GEU, Op.MAX, Op.RELU}),
-    # what the bit-wise unit gives: both, either, exactly one, or the extreme
-    "logic_and": frozenset({Op.AND}),
-    "logic_or": frozenset({Op.OR}),
-    "logic_xor": frozenset({Op.XOR}),
-    "extreme": EXTREMES,
+    "flag_order": _ORDERED,
+    "flag_equal": _EQUAL,
+    # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or
+    "logic_low": frozenset({Op.AND, Op.XOR}),
+    "logic_high": frozenset({Op.OR, Op.XOR}),
     # the multiplier's second factor
     "factor_b": frozenset({Op.MUL, Op.MULH}),
-    "factor_low": frozenset({Op.REQUANTISE}),
-    "factor_one": frozenset({Op.CLAMP8}),
-    "factor_sign": frozenset({Op.ABS}),
-    "shift": SHIFTS,
+    "factor_one": ALL_OPERATIONS - _MULTIPLIED - _ORDERED - _EQUAL,
+    "factor_power": frozenset({Op.SHL}) | _RIGHT | _SATURATED,
+    "requantise": frozenset({Op.REQUANTISE}),
+    "shift": frozenset({Op.SHL}) | _RIGHT,
     "left": frozenset({Op.SHL}),
+    "twice": _RIGHT | {Op.CLAMP8},
     "zero_extend": frozenset({Op.SHR}),
     # the result
-    "result_sum": frozenset({Op.PASS, Op.ADD, Op.SUB, Op.SELECT, Op.DOT4, Op.READ_ACCUMULATOR}),
-    "result_flag": COMPARISONS,
-    "result_low": _MULTIPLIED_LOW,
-    "result_high": _MULTIPLIED_HIGH,
-    "result_saturated": frozenset({Op.REQUANTISE, Op.CLAMP8}),
+    "result_low": ALL_OPERATIONS - _HIGH - _SATURATED,
+    "result_high": _HIGH,
+    "saturate": _SATURATED,
 }
 """For each control line of the datapath, the operations that raise it."""
 

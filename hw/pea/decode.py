@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from ..layouts.instruction import (
@@ -25,9 +25,9 @@ LINK_SOURCES = {
 }
 
 SOURCE = data.StructLayout(
-    {"link": 2, "from_link": 1, "from_register": 1, "from_constant": 1},
+    {**dict.fromkeys(DIRECTIONS, 1), "from_register": 1, "register": REGISTER_BITS, "constant": 32}
 )
-"""Where a value comes from. ``link`` numbers DIRECTIONS; no bit set: zero."""
+"""Where a value comes from: at most one bit is set; ``constant`` is zero unless it is the value."""
 
 OUTPUT = data.StructLayout({"result": 1, "straight": 1, "route": 1})
 """What an output link takes; at most one bit is set."""
@@ -37,9 +37,7 @@ DECODED = data.StructLayout(
         "datapath": DATAPATH_CONTROL,
         "valid_operation": 1,
         "a": SOURCE,
-        "a_register": REGISTER_BITS,
         "b": SOURCE,
-        "b_register": REGISTER_BITS,
         "route": SOURCE,
         "outputs": data.StructLayout(dict.fromkeys(DIRECTIONS, OUTPUT)),
         "predicate": PredicateMode,
@@ -47,7 +45,6 @@ DECODED = data.StructLayout(
         "destination_register": REGISTER_BITS,
         "write_predicate": 1,
         "exit": 1,
-        "constant": 32,
         "enabled": 1,
         "demand_north": 1,
         "demand_west": 1,
@@ -66,20 +63,25 @@ def decode(m: Module, instruction: Any, active: Value, available: frozenset[Oper
     uses_a = one_of(control.operation, available)
     uses_b = one_of(control.operation, available & BINARY)
     enabled = active.bit_select(control.stage, 1)
+    # ABS chooses between a and minus b
+    twice_a = one_of(control.operation, available & {Operation.ABS})
+    b = (
+        Mux(twice_a, Value.cast(control.a), Value.cast(control.b)),
+        Mux(twice_a, control.a_register, control.b_register),
+    )
     m.d.comb += [
         decoded.datapath.eq(decode_datapath(m, control.operation, available)),
         decoded.valid_operation.eq(uses_a),
-        decoded.a.eq(_source(m, control.a, uses_a)),
-        decoded.a_register.eq(control.a_register),
-        decoded.b.eq(_source(m, control.b, uses_b)),
-        decoded.b_register.eq(control.b_register),
-        decoded.route.eq(_source(m, control.route, Value.cast(1))),
+        decoded.a.eq(_source(m, control.a, control.a_register, instruction.constant, uses_a)),
+        decoded.b.eq(_source(m, *b, instruction.constant, uses_b | twice_a)),
+        decoded.route.eq(
+            _source(m, control.route, control.b_register, instruction.constant, Const(1))
+        ),
         decoded.predicate.eq(control.predicate),
         decoded.write_register.eq(control.write_register),
         decoded.destination_register.eq(control.destination_register),
         decoded.write_predicate.eq(control.write_predicate),
         decoded.exit.eq(control.exit),
-        decoded.constant.eq(instruction.constant),
         decoded.enabled.eq(enabled),
     ]
     any_route: Value = Value.cast(0)
@@ -103,14 +105,14 @@ def decode(m: Module, instruction: Any, active: Value, available: frozenset[Oper
     return decoded
 
 
-def _source(m: Module, source: Any, used: Value) -> Any:
-    """A SOURCE for an operand field; all zero if the operand is not used."""
+def _source(m: Module, source: Any, register: Value, constant: Value, used: Value) -> Any:
+    """A SOURCE for an operand field; zero if the operand is not used."""
     chosen = Signal(SOURCE)
-    from_link = one_of(source, LINK_SOURCES.values())
+    code = Value.cast(source)
+    m.d.comb += [chosen[side].eq((code == LINK_SOURCES[side].value) & used) for side in DIRECTIONS]
     m.d.comb += [
-        chosen.link.eq(Value.cast(source)[:2] - 1),
-        chosen.from_link.eq(from_link & used),
-        chosen.from_register.eq((source == OperandSource.REGISTER) & used),
-        chosen.from_constant.eq((source == OperandSource.CONSTANT) & used),
+        chosen.from_register.eq((code == OperandSource.REGISTER.value) & used),
+        chosen.register.eq(register),
+        chosen.constant.eq(Mux((code == OperandSource.CONSTANT.value) & used, constant, 0)),
     ]
     return chosen

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,7 @@ from .context import ContextStore
 from .control import available_operations
 from .decode import DECODED, DIRECTIONS, OPPOSITE, decode
 from .interfaces import bank_shape, slot_shape
-from .registers import RegisterFile
+from .registers import READERS, RegisterFile
 
 LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
@@ -112,8 +112,6 @@ class ProcessingElement(Block):
         acts = Signal()
         m.d.comb += [
             reset.eq((self.decode & self.clear) | self.restart),
-            registers.a_register.eq(now.a_register),
-            registers.b_register.eq(now.b_register),
             registers.reset.eq(reset),
             acts.eq(
                 now.enabled
@@ -121,8 +119,13 @@ class ProcessingElement(Block):
                 & ~((now.predicate == PredicateMode.IF_FALSE) & predicate)
             ),
         ]
-        a, a_valid = self._value(now, now.a, registers.a_data)
-        b, b_valid = self._value(now, now.b, registers.b_data)
+        for reader in READERS:
+            m.d.comb += [
+                getattr(registers, f"{reader}_read").eq(now[reader].from_register),
+                getattr(registers, f"{reader}_register").eq(now[reader].register),
+            ]
+        a, a_valid = self._value(now.a, registers.a_data)
+        b, b_valid = self._value(now.b, registers.b_data)
         m.d.comb += [
             arithmetic.advance.eq(self.advance),
             arithmetic.reset.eq(reset),
@@ -148,7 +151,7 @@ class ProcessingElement(Block):
             m.d.sync += predicate.eq(0)
         with m.If(self.restart):
             m.d.sync += self.exit.eq(0)
-        self._outputs(m, now, effects, arithmetic, registers.b_data, acts)
+        self._outputs(m, now, effects, arithmetic, registers.route_data, acts)
         return m
 
     def _instruction(self, m: Module, context: ContextStore) -> Any:
@@ -171,21 +174,15 @@ class ProcessingElement(Block):
             m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
         return now
 
-    def _value(self, now: Any, source: Any, register: Value) -> tuple[Value, Value]:
+    def _value(self, source: Any, register: Value) -> tuple[Value, Value]:
         """The value that ``source`` chooses, and whether it is valid."""
-        links = [getattr(self, f"{side}_in") for side in DIRECTIONS]
-        link, link_valid = (
-            Mux(
-                source.link[1],
-                Mux(source.link[0], links[3][part], links[2][part]),
-                Mux(source.link[0], links[1][part], links[0][part]),
-            )
-            for part in ("data", "valid")
-        )
-        word = (register & source.from_register.replicate(32)) | (
-            now.constant & source.from_constant.replicate(32)
-        )
-        return Mux(source.from_link, link, word), ~source.from_link | link_valid
+        value: Value = source.constant | register
+        missing: Value = Const(0)
+        for side in DIRECTIONS:
+            link = getattr(self, f"{side}_in")
+            value |= link.data & source[side].replicate(32)
+            missing |= source[side] & ~link.valid
+        return value, ~missing
 
     def _effects(self, m: Module, now: Any) -> Any:
         """What becomes of the result that leaves the datapath in this cycle."""
@@ -214,16 +211,18 @@ class ProcessingElement(Block):
         acts: Value,
     ) -> None:
         """The output links: a valid result, else what passes through, else nothing."""
-        route, route_valid = self._value(now, now.route, register)
+        route, route_valid = self._value(now.route, register)
+        from_link = Cat(now.route[side] for side in DIRECTIONS).any()
         for side in DIRECTIONS:
             straight = getattr(self, f"{OPPOSITE[side]}_in")
             out = getattr(self, f"{side}_out")
             output = now.outputs[side]
             result = Signal(name=f"result_{side}")
             m.d.comb += result.eq(arithmetic.valid & effects[side])
-            passed = Mux(output.straight, straight.data, route)
+            passed = straight.data & output.straight.replicate(32)
+            passed |= route & output.route.replicate(32)
             passed_valid = (output.straight & straight.valid) | (
-                output.route & route_valid & (acts | now.route.from_link)
+                output.route & route_valid & (acts | from_link)
             )
             with m.If(self.restart):
                 m.d.sync += out.valid.eq(0)

@@ -1,7 +1,8 @@
 """Products: four signed bytes for DOT4, and the wide multiplier that also shifts.
 
-A shift by b is a multiplication by a power of two: left by 2**b (the low half of the product),
-right by 2**(32 - b) (the high half). ABS multiplies by 1 or -1, CLAMP8 by 1.
+Every result passes the wide multiplier: plain ones times 1, shifts times a power of two (left
+by 2**n and the low word of the product, right by 2**(32 - n) and the high word), REQUANTISE
+times ``multiplier * 2**(16 - shift % 16)``, so that what remains of its shift is a multiple of 16.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 PRODUCT_BITS = 64
 HALF = 16
+FACTOR_BITS = 34
 
 
 def byte_products(a: Value, b: Value) -> list[Value]:
@@ -20,48 +22,62 @@ def byte_products(a: Value, b: Value) -> list[Value]:
     ]
 
 
-def factor(m: Module, a: Value, b: Value, control: Any, everything: bool) -> Value:
-    """The multiplier's second factor: 34 bits signed, 17 if only for REQUANTISE and CLAMP8."""
-    low = Cat(b[0] | control.factor_one, b[1:HALF])
+def scaled_power(m: Module, b: Value, control: Any) -> Value:
+    """``multiplier``, 1 or 2 times a power of two up to 2**15: 33 bits.
+
+    The exponent is the amount for left shifts, 15 minus the amount for right ones.
+    """
+    amount = Signal(4)
+    power = Signal(16)
+    base = Signal(17)
+    m.d.comb += [
+        amount.eq(Mux(control.shift, b[:4], b[16:20]) ^ ~control.left.replicate(4)),
+        base.eq(Cat(control.left, b[:16] & control.requantise.replicate(16))),
+    ]
+    m.d.comb += [bit.eq(amount == place) for place, bit in enumerate(power)]
+    base_bits = Cat(base[0], base[1] | control.twice, base[2:])
+    return (base_bits * power)[:33]
+
+
+def factor(b: Value, power: Value, control: Any, everything: bool) -> Value:
+    """The multiplier's second factor, 34 bits signed, from ``b`` or ``power``."""
+    first = power[0] | control.factor_one
     if not everything:
-        return Cat(low, Const(0, 1)).as_signed()
-    amount = Signal(6)
-    places = Signal(33)
-    minus_one = control.factor_sign & a[31]
+        return Cat(first, power[1:], Const(0, 1)).as_signed()
+    # a power for a shift has 17 bits; it goes into the upper half for amounts that need it
+    upper = control.shift & (b[4] ^ ~control.left)
+    low = Cat(first, power[1:16]) & ~upper.replicate(16)
+    high = Mux(upper, power[:17], power[16:33])
     use_b = control.factor_b
-    m.d.comb += amount.eq(Mux(control.left, b[:5], 32 - b[:5]))
-    enable = control.shift
-    for place in range(33):
-        m.d.comb += places[place].eq(enable & (amount == place))
-    use_low = use_b | control.factor_low
-    bits = [(b[i] & (use_low if i < HALF else use_b)) | places[i] | minus_one for i in range(32)]
-    bits[0] = bits[0] | control.factor_one | control.factor_sign
-    top = (use_b & b[31]) | minus_one
-    return Cat(*bits, places[32] | top, top).as_signed()
+    sign = use_b & b[31]
+    return Cat(
+        low | (b[:16] & use_b.replicate(16)),
+        high[:16] | (b[16:] & use_b.replicate(16)),
+        high[16] | sign,
+        sign,
+    ).as_signed()
 
 
 def partial_products(m: Module, x: Value, y: Value) -> list[Value]:
-    """Products of the halves of ``x`` (33 bits signed) and ``y``: low·low, high·low, and, for a
-    wide ``y``, low·high, high·high. Each factor fits a signed 18-bit multiplier."""
+    """Products of the halves of ``x`` (33 bits signed) and ``y`` (34 bits signed): low·low,
+    high·low, low·high, high·high. Each factor fits a signed 18-bit multiplier."""
     x_low, x_high = _halves(m, x, "x")
-    y_low, y_high = (y, None) if len(y) <= HALF + 1 else _halves(m, y, "y")
-    products = [x_low * y_low, x_high * y_low]
-    if y_high is not None:
-        products += [x_low * y_high, x_high * y_high]
+    y_low, y_high = _halves(m, y, "y")
+    products = [x_low * y_low, x_high * y_low, x_low * y_high, x_high * y_high]
     return [product.as_signed() for product in products]
 
 
 def sum_products(m: Module, products: list[Value]) -> Value:
-    """The full product from the partial products, 64 bits (48 significant for a narrow factor)."""
+    """The full product from the partial products, modulo 2**64."""
     total = Signal(signed(PRODUCT_BITS))
-    low, cross = products[0], products[1]
-    if len(products) == 2:
-        m.d.comb += total.eq(low + (cross << HALF))
-        return total
     middle = Signal(signed(HALF * 2 + 4))
-    m.d.comb += middle.eq(cross + products[2])
-    ends = Cat(low[: 2 * HALF], products[3][: 2 * HALF])
-    m.d.comb += total.eq(ends + (middle << HALF))
+    upper = Signal(PRODUCT_BITS - HALF)
+    low, high = products[0][: 2 * HALF], products[3][: 2 * HALF]
+    m.d.comb += [
+        middle.eq(products[1] + products[2]),
+        upper.eq(Cat(low[HALF:], high) + middle),
+        total.eq(Cat(low[:HALF], upper)),
+    ]
     return total
 
 

@@ -2,27 +2,31 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.instruction import REGISTER_BITS
 from ..library import Block
 
+READERS = ("a", "b", "route")
+
 
 class RegisterFile(Block):
-    """Two reads and one write a clock; a register that was not written since reset reads as zero.
+    """Three reads and one write a clock; a register that was not written since reset reads as zero.
 
     The data are in distributed RAM, which cannot be cleared; one bit a register says that it was
-    written, so that nothing of an earlier task can be read.
+    written, so that nothing of an earlier task can be read. What must read as zero is read from
+    words that are never written, so that the data need no gate.
 
     Parameters
     ----------
     registers: 2 to 16, a power of two. Register numbers are taken modulo this.
 
-    Ports
+    Ports (for each reader: a, b, route)
     -----
-    a_register, b_register: in, 4 bits; a_data, b_data: out, 32 bits, combinational.
+    <reader>_read: in, 1 bit; <reader>_register: in, 4 bits; <reader>_data: out, 32 bits,
+    combinational, zero without ``<reader>_read``.
     write: in, 1 bit, write in this clock; write_register: in, 4 bits; write_data: in, 32 bits.
     reset: in, 1 bit, at the end of this clock every register reads as zero (wins over ``write``).
 
@@ -35,12 +39,16 @@ class RegisterFile(Block):
         if registers not in (2, 4, 8, 16):
             raise ValueError(f"registers is {registers}; allowed: 2, 4, 8, 16")
         self.registers = registers
+        ports: dict[str, Any] = {}
+        for reader in READERS:
+            ports |= {
+                f"{reader}_read": In(1),
+                f"{reader}_register": In(REGISTER_BITS),
+                f"{reader}_data": Out(32),
+            }
         super().__init__(
             {
-                "a_register": In(REGISTER_BITS),
-                "a_data": Out(32),
-                "b_register": In(REGISTER_BITS),
-                "b_data": Out(32),
+                **ports,
                 "write": In(1),
                 "write_register": In(REGISTER_BITS),
                 "write_data": In(32),
@@ -51,7 +59,7 @@ class RegisterFile(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=32, depth=self.registers, init=[])
+        m.submodules.storage = storage = memory.Memory(shape=32, depth=2 * self.registers, init=[])
         bits = (self.registers - 1).bit_length()
         written = Signal(self.registers)
         writer = storage.write_port()
@@ -64,9 +72,12 @@ class RegisterFile(Block):
             m.d.sync += written.eq(0)
         with m.Elif(self.write):
             m.d.sync += written.bit_select(self.write_register[:bits], 1).eq(1)
-        for number, out in ((self.a_register, self.a_data), (self.b_register, self.b_data)):
+        for name in READERS:
+            number = getattr(self, f"{name}_register")[:bits]
             reader = storage.read_port(domain="comb")
-            present = Array(written)[number[:bits]]
-            m.d.comb += reader.addr.eq(number[:bits])
-            m.d.comb += out.eq(reader.data & present.replicate(32))
+            absent = ~(getattr(self, f"{name}_read") & Array(written)[number])
+            m.d.comb += [
+                reader.addr.eq(Cat(number, absent)),
+                getattr(self, f"{name}_data").eq(reader.data),
+            ]
         return m

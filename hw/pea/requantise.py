@@ -1,11 +1,13 @@
-"""The end of requantisation: rounding right shift, zero point, saturation to eight bits."""
+"""The end of requantisation: the rest of the shift, rounding, zero point, saturation.
+
+The product comes multiplied by 2**(16 - shift % 16); with c = shift // 16 the rounded quotient
+is (product >> 16 * (c + 1)) plus the bit below the point.
+"""
 
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
-PRODUCT_BITS = 48
-SHIFT_BITS = 6
 QUOTIENT_BITS = 10
 """Kept of the shifted product: enough for its sum with the zero point to saturate rightly."""
 
@@ -24,41 +26,41 @@ class Shifted:
         return (self.quotient, self.round_bit, self.overflow, self.negative)
 
 
-def shift_right(m: Module, product: Value, amount: Value) -> Shifted:
-    """``product`` (48 bits signed) shifted right by ``amount`` (0 to 63), narrowed on the way.
-
-    After each step only the bits that later steps can still bring into the quotient are kept;
-    ``overflow`` notes a dropped bit that differs from the sign.
-    """
-    negative = product[PRODUCT_BITS - 1]
-    current: Value = Cat(0, product)  # one bit below the point, for rounding
-    overflow: Value = Value.cast(0)
-    for step in reversed(range(SHIFT_BITS)):
-        keep = QUOTIENT_BITS + 1 + (1 << step) - 1
-        moved = Cat(current, negative.replicate(1 << step))[1 << step :][: len(current)]
-        value = Signal(len(current), name=f"shifted_{1 << step}")
-        m.d.comb += value.eq(Mux(amount[step], moved, current))
-        if keep < len(current):
-            dropped = value[keep - 1 :]
-            overflow = overflow | (dropped != negative.replicate(len(dropped)))
-            current = value[:keep]
-        else:
-            current = value
-    return Shifted(current[1:], current[0], overflow, negative)
+def shift_right(m: Module, product: Value, steps: Value) -> Shifted:
+    """``product`` (64 bits signed) shifted right by 16 * (``steps`` + 1), ``steps`` 0 to 3."""
+    negative = product[63]
+    extended = Cat(product, negative.replicate(16 + QUOTIENT_BITS))
+    chosen = Signal(QUOTIENT_BITS + 1)
+    spilt = Signal()
+    m.d.comb += chosen.eq(
+        Mux(
+            steps[1],
+            Mux(steps[0], extended[63:], extended[47:])[: QUOTIENT_BITS + 1],
+            Mux(steps[0], extended[31:], extended[15:])[: QUOTIENT_BITS + 1],
+        )
+    )
+    # bits above the quotient, down to its sign, that differ from the product's sign
+    groups = [product[25:41], product[41:57], product[57:63]]
+    low, middle, top = ((group != negative.replicate(len(group))) for group in groups)
+    m.d.comb += spilt.eq(
+        Mux(steps[1], ~steps[0] & top, top | middle | (~steps[0] & low)),
+    )
+    return Shifted(chosen[1:], chosen[0], spilt, negative)
 
 
 def saturate(m: Module, shifted: Shifted, zero_point: Value, relu: Value) -> Value:
-    """The rounded quotient plus ``zero_point`` in [-128 or the zero point, 127], 8 bits."""
-    rounded = Signal(signed(QUOTIENT_BITS + 1))
+    """The rounded quotient plus ``zero_point`` in [-128 or the zero point, 127], 8 bits signed."""
     total = Signal(signed(QUOTIENT_BITS + 2))
+    below_zero = Signal()
     result = Signal(signed(8))
+    quotient = shifted.quotient.as_signed()
     m.d.comb += [
-        rounded.eq(shifted.quotient.as_signed() + shifted.round_bit),
-        total.eq(rounded + zero_point.as_signed()),
+        total.eq(quotient + zero_point.as_signed() + shifted.round_bit),
+        # rounding lifts only -1 to zero
+        below_zero.eq(shifted.negative & ~(shifted.quotient.all() & shifted.round_bit)),
     ]
-    below_zero = Mux(shifted.overflow, shifted.negative, rounded < 0)
     low = Mux(shifted.overflow, shifted.negative, total < -128)
-    high = Mux(shifted.overflow, ~shifted.negative, total > 127)
+    high = Mux(shifted.overflow, ~shifted.negative, ~total[-1] & (total[7:-1] != 0))
     with m.If(relu & below_zero):
         m.d.comb += result.eq(zero_point.as_signed())
     with m.Elif(low):
