@@ -5,7 +5,7 @@ for graphs whose results do not depend on that order the hardware must give the 
 tokens and tasks.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -100,11 +100,18 @@ class ControlBlockModel:
     place: (x, y) of the cluster.
     blocks: the block table.
     instances: number of instances the token store has room for.
+
+    Attributes
+    ----------
+    arrivals, completions, faults: by block, as the statistics count them.
     """
 
     place: tuple[int, int]
     blocks: Sequence[BlockModel]
     instances: int
+    arrivals: Counter[int] = field(default_factory=Counter)
+    completions: Counter[int] = field(default_factory=Counter)
+    faults: Counter[int] = field(default_factory=Counter)
     _store: dict[tuple[int, int], _Stored] = field(default_factory=dict)
     _shards: dict[tuple[int, int, int], list[ResultModel]] = field(default_factory=dict)
 
@@ -112,7 +119,14 @@ class ControlBlockModel:
         """The tokens and the tasks that follow from one token for this cluster."""
         if token.block >= len(self.blocks) or token.instance >= self.instances:
             return [_fault(token, Status.DESCRIPTOR_INVALID)], []
-        block = self.blocks[token.block]
+        self.arrivals[token.block] += token.kind == TokenKind.ARRIVE.value
+        tokens, tasks = self._follow(token, self.blocks[token.block])
+        self.faults[token.block] += sum(made.kind == TokenKind.FAULT.value for made in tokens)
+        return tokens, tasks
+
+    def _follow(
+        self, token: TokenModel, block: BlockModel
+    ) -> tuple[list[TokenModel], list[TaskModel]]:
         if token.kind == TokenKind.EXPECT.value:
             return self._expect(token, block), []
         if token.kind != TokenKind.ARRIVE.value or block.kind == BlockKind.INVALID:
@@ -137,7 +151,9 @@ class ControlBlockModel:
             self.place, TokenKind.ARRIVE.value, task.block, task.instance, task.index, 0
         )
         failures = [item.status for item in results if item.status != Status.OK]
+        self.completions[task.block] += 1
         if failures:
+            self.faults[task.block] += 1
             return [_fault(token, failures[0])]
         total = results[0].value
         for item in results[1:]:

@@ -1,0 +1,184 @@
+"""cocotb tests of one Control Block Unit; run by ``tests/verify/test_cbu_bench.py``.
+
+Parameters come in environment variables ``CBU_...``; the seed in ``OCTOPUS_SEED``.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.block import BlockKind, BlockStatistics
+from octopus.verify.bench.cbu_graphs import Graph, GraphMaker, executor, start_tokens
+from octopus.verify.bench.cbu_player import Player
+from octopus.verify.golden.cbu import (
+    ControlBlockModel,
+    ResultModel,
+    TaskModel,
+    TokenModel,
+    run,
+)
+
+HERE, ELSEWHERE = (3, 1), (0, 2)
+GRAPHS = int(os.environ.get("CBU_GRAPHS", "40"))
+LONGEST_RUN = 60_000
+Execute = Callable[[TaskModel], ResultModel]
+
+
+class Job:
+    """A random graph that fits the unit, its tokens, and what the model makes of them."""
+
+    def __init__(self, random: Random, config: OctopusConfig, with_faults: bool) -> None:
+        tables = config.control_block_unit
+        places = random.choice(([HERE], [HERE, ELSEWHERE], [ELSEWHERE, HERE, HERE]))
+        self.execute: Execute = executor(with_faults)
+        while True:
+            units = config.cluster.task_block_units
+            self.graph: Graph = GraphMaker(random, places, units, depth=3).graph
+            self.graph.blocks.setdefault(HERE, [])
+            instances = random.randint(1, min(16, tables.instances))
+            self.tokens: list[TokenModel] = start_tokens(
+                self.graph, random, random.sample(range(tables.instances), instances)
+            )
+            self.models: dict[tuple[int, int], ControlBlockModel] = self.graph.models(
+                tables.instances
+            )
+            fits = (
+                len(self.graph.blocks[HERE]) <= tables.blocks
+                and self.graph.successors(HERE) <= tables.successors
+            )
+            try:
+                if fits:
+                    self.to_host, self.ran = run(self.models, self.tokens, self.execute, 4000)
+                    return
+            except RuntimeError:
+                continue
+
+
+class Bench:
+    """The device, and what has been seen of it."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self.config = OctopusConfig.load(os.environ["CBU_PRESET"])
+        self.random = Random(int(os.environ["OCTOPUS_SEED"]))
+        units = self.config.cluster.task_block_units
+        self.player = Player(device, HERE, units, self.random)
+        self.seen: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Clock and first reset."""
+        Clock(self.device.clk, 10, unit="ns").start()
+        await self.player.reset()
+
+    async def play(self, job: Job, cycles: int | None = None) -> None:
+        """Load a job and play it to its end, or for some cycles."""
+        player = self.player
+        await player.load(job.graph, self.config.control_block_unit.instances)
+        player.execute = job.execute
+        for token in job.tokens:
+            player.send(token)
+        expected = len(job.to_host)
+        for _ in range(LONGEST_RUN if cycles is None else cycles):
+            await player.cycle()
+            if len(player.to_host) >= expected and cycles is None:
+                break
+        else:
+            assert cycles is not None, (
+                f"host received {len(player.to_host)} of {expected} tokens, "
+                f"{len(player.ran)} tasks ran"
+            )
+
+    async def check(self, job: Job) -> None:
+        """Nothing more comes, and all there is agrees with the model."""
+        player = self.player
+        for _ in range(300):
+            await player.cycle()
+        assert sorted(player.to_host, key=repr) == sorted(job.to_host, key=repr)
+        ran = sorted((task for task, _ in player.ran), key=repr)
+        assert ran == sorted((task for task in job.ran if task.place == HERE), key=repr)
+        units = self.config.cluster.task_block_units
+        every = (1 << units) - 1
+        for task, unit in player.ran:
+            assert (task.task_block_units & every or every) >> unit & 1, f"{task} on TBU {unit}"
+        model = job.models[HERE]
+        for block in range(len(job.graph.blocks[HERE])):
+            for field, expected in (
+                (BlockStatistics.ARRIVALS, model.arrivals[block]),
+                (BlockStatistics.COMPLETIONS, model.completions[block]),
+                (BlockStatistics.FAULTS, model.faults[block]),
+                (BlockStatistics.BUSY_CYCLES, player.busy[block]),
+                (BlockStatistics.MEAN_CYCLES, player.mean[block]),
+            ):
+                found = await player.statistics(block, field)
+                assert found == expected, f"block {block}, field {field}: {found}, not {expected}"
+                await player.access(0x30000 + 32 * block + 4 * field, 0)
+        self.cover(job)
+
+    def cover(self, job: Job) -> None:
+        """Note what this job has exercised."""
+        model = job.models[HERE]
+        for number, block in enumerate(model.blocks):
+            self.seen[block.kind.name] += model.arrivals[number]
+            self.seen["fault"] += model.faults[number]
+            self.seen["shards"] += block.shards > 1 and model.arrivals[number]
+        for unit, port in enumerate(self.player.dispatch):
+            self.seen[f"TBU {unit}"] += sum(at == unit for _, at in self.player.ran)
+            self.seen[f"TBU {unit} stalled"] += port.stalled
+            self.seen[f"completion {unit} waited"] += self.player.completion[unit].stalled
+        self.seen["token from elsewhere waited"] += self.player.token_in.stalled
+        self.seen["token to elsewhere waited"] += self.player.token_out.stalled
+
+    @property
+    def missing(self) -> list[str]:
+        """Points that ought to have been seen and were not."""
+        units = self.config.cluster.task_block_units
+        points = [kind.name for kind in BlockKind if kind.name != "INVALID"]
+        points += ["fault", "token from elsewhere waited", "token to elsewhere waited"]
+        points += ["shards"]
+        for unit in range(units):
+            points += [f"TBU {unit}", f"TBU {unit} stalled"]
+        if units > 1:
+            points += [f"completion {unit} waited" for unit in range(units)]
+        return [point for point in points if not self.seen[point]]
+
+
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+async def random_graphs(device: Any) -> None:
+    """Random graphs, stalls and task lengths: the model's tokens, tasks and statistics."""
+    bench = Bench(device)
+    await bench.start()
+    for number in range(GRAPHS):
+        job = Job(bench.random, bench.config, with_faults=number % 4 == 3)
+        bench.player.stall = bench.random.choice((0.0, 0.3, 0.8))
+        bench.player.longest_task = bench.random.choice((1, 10, 100))
+        await bench.play(job)
+        await bench.check(job)
+        await bench.player.reset()
+    Path("cbu_coverage.json").write_text(json.dumps(bench.seen, indent=1) + "\n")
+    assert not bench.missing, bench.missing
+
+
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+async def reset_in_flight(device: Any) -> None:
+    """After a reset in the middle of a graph the next one runs as on a new unit."""
+    bench = Bench(device)
+    await bench.start()
+    for _ in range(10):
+        job = Job(bench.random, bench.config, with_faults=False)
+        await bench.play(job, cycles=bench.random.randint(50, 3000))
+        await bench.player.reset()
+        for block in range(len(job.graph.blocks[HERE])):
+            for field in range(6):
+                await bench.player.access(0x30000 + 32 * block + 4 * field, 0)
+        job = Job(bench.random, bench.config, with_faults=False)
+        await bench.play(job)
+        await bench.check(job)
+        await bench.player.reset()
