@@ -157,7 +157,7 @@ def _compile(
     progress("compiling C++ (minutes for a large chip, once)")
     makefile = f"{MODEL}_hier.mk" if units >= HIERARCHICAL_INSTANCES else f"{MODEL}.mk"
     jobs = str(os.cpu_count() or 1)
-    optimise = ["OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
+    optimise = ["OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
     _run(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
     progress("linking")
     _link(folder, objects, trace, tools, log)
