@@ -53,9 +53,13 @@ class Launch:
                 raise TaskError(f"{task.name} has no operand {name}; it has {', '.join(names)}")
 
     @property
+    def _scratchpad_bytes(self) -> int:
+        return self.config.task_block_unit.scratchpad_words * WORD_BYTES
+
+    @property
     def free_words(self) -> int:
         """Words of scratchpad not yet allocated."""
-        return self.config.task_block_unit.scratchpad_words - self._used_bytes // WORD_BYTES
+        return (self._scratchpad_bytes - self._used_bytes) // WORD_BYTES
 
     def allocate(self, what: str, words: int) -> int:
         """The scratchpad byte address of ``words`` fresh words.
@@ -153,6 +157,9 @@ class Launch:
     ) -> list[int]:
         """The finished descriptor.
 
+        A task that fits half of the scratchpad owns only that, so that it can be prepared
+        while another one runs.
+
         Raises:
             TaskError: longer than the TBU's descriptor store.
         """
@@ -172,6 +179,7 @@ class Launch:
             "outer_trips": outer_trips,
             "trips_from_token": int(trips_from_token),
             "has_result": int(result_address is not None),
+            "half_scratchpad": int(2 * self._used_bytes <= self._scratchpad_bytes),
             "input_count": len(self._inputs),
             "output_count": len(self._outputs),
             "stream_count": len(self._groups),

@@ -16,6 +16,7 @@ from octopus.hw.layouts.descriptor import (
     StreamGroup,
 )
 from octopus.hw.layouts.kernel import HEADER_WORDS, KernelHeader
+from octopus.hw.layouts.space import WORD_BYTES
 from octopus.hw.layouts.words import pack, unpack
 
 NOWHERE = 0x001F_0000
@@ -113,12 +114,12 @@ def _end_transfer(output: bool, **changes: int) -> Spoil:
     return spoil
 
 
-def descriptor_faults(descriptor_limit: int) -> list[Fault]:
+def descriptor_faults(descriptor_limit: int, scratchpad_words: int) -> list[Fault]:
     """Faults of a descriptor that has at least one input, one output and one stream group.
 
     Parameters
     ----------
-    descriptor_limit: words that the TBU's descriptor store holds.
+    descriptor_limit: words that the TBU's descriptor store holds. scratchpad_words: its size.
     """
     invalid, outside = Status.DESCRIPTOR_INVALID, Status.ADDRESS_OUT_OF_RANGE
     faults = [_header_fault("magic", invalid, magic=0xD4)]
@@ -152,6 +153,13 @@ def descriptor_faults(descriptor_limit: int) -> list[Fault]:
             spoil = _end_transfer(output, **{name: value})
             faults.append(Fault(f"{what} {name}", outside, spoil))
     faults.append(Fault("stream base", outside, _any_group(base=FAR)))
+
+    def other_half(words: list[int], random: Random) -> list[int]:
+        half = scratchpad_words // 2 * WORD_BYTES
+        moved = transfer(0).changed(words, scratchpad_address=half)
+        return HEADER.changed(moved, half_scratchpad=1)
+
+    faults.append(Fault("the other half of the scratchpad", outside, other_half))
     endless = _header_fault("watchdog", Status.WATCHDOG, outer_trips=1 << 30, cycle_limit=2000)
     return [*faults, endless]
 

@@ -111,7 +111,9 @@ class Scenario:
         self.config = config
         self.random = random
         self.store = TaskMemory(config, 1 << 17)
-        self.faults = descriptor_faults(config.task_block_unit.descriptor_words) + image_faults()
+        unit = config.task_block_unit
+        self.faults = descriptor_faults(unit.descriptor_words, unit.scratchpad_words)
+        self.faults += image_faults()
         self._spare_kernel = self.kernel_count - 1
         self.steps = []
         for _ in range(tasks):

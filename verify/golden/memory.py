@@ -67,7 +67,10 @@ class GlobalMemory:
 
 
 class Scratchpad:
-    """The TBU's scratchpad. Its first content is undefined: here it is drawn from a seed."""
+    """What a task owns of the TBU's scratchpad.
+
+    Its first content is undefined: here it is drawn from a seed.
+    """
 
     def __init__(self, words: int, seed: int = 0) -> None:
         generator = random.Random(seed)

@@ -64,7 +64,8 @@ class TaskBlockUnit:
         self.kernel_table_address = kernel_table_address
         self.kernel_count = kernel_count
         self.cluster_base = cluster_base
-        self.scratchpad = Scratchpad(config.task_block_unit.scratchpad_words)
+        self.scratchpad = Scratchpad(0)
+        self.tasks = 0
         self.array = ProcessingElementArray(config.pea)
         self._seen_exit = False
 
@@ -74,6 +75,7 @@ class TaskBlockUnit:
         try:
             descriptor = read_descriptor(self.config, self.memory.read_words, task.descriptor)
             image = self._image(descriptor.header["kernel"])
+            self._own_scratchpad(descriptor)
             for entry in descriptor.inputs:
                 self._copy(entry, task, to_scratchpad=True)
             cycles = self._execute(descriptor, image, task)
@@ -88,6 +90,14 @@ class TaskBlockUnit:
             return replace(outcome, status=failure.status, reason=str(failure))
         except AccessError as error:
             return replace(outcome, status=Status.ADDRESS_OUT_OF_RANGE, reason=str(error))
+
+    def _own_scratchpad(self, descriptor: Descriptor) -> None:
+        """Give the task its scratchpad, with whatever content earlier tasks may have left."""
+        words = self.config.task_block_unit.scratchpad_words
+        if descriptor.header["half_scratchpad"]:
+            words //= 2
+        self.tasks += 1
+        self.scratchpad = Scratchpad(words, seed=self.tasks)
 
     def _image(self, kernel: int) -> list[int]:
         """The words of a kernel's image, checked."""
