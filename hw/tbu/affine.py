@@ -82,11 +82,7 @@ class AffineGenerator(Block):
         with m.Elif(self.step):
             m.d.sync += self.valid.eq(~Cat(lasts).all())
             for d in levels:
-                if d > 0:
-                    # begins at the new address when all inner levels wrap
-                    stepping = Cat(lasts[:d]).all()
-                else:
-                    stepping = Const(1)
+                stepping = Cat(lasts[:d]).all() if d > 0 else Const(1)  # inner levels wrap
                 with m.If(stepping):
                     m.d.sync += [
                         begins[d].eq(following),

@@ -5,6 +5,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+
 from octopus.hw.memory import BankedMemory
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))

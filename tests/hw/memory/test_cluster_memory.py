@@ -5,6 +5,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+
 from octopus.hw.layouts.space import address_of
 from octopus.hw.memory import ClusterMemory
 
