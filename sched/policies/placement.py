@@ -1,5 +1,6 @@
 """Where the blocks of a workflow run: what every scheduling policy decides."""
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,3 +104,19 @@ def follow_tasks(
                 left.append(name)
         waiting = left
     return Placement(places)
+
+
+def random_placement(workflow: Workflow, config: OctopusConfig, seed: int) -> Placement:
+    """Every block anywhere, on any TBUs: for tests."""
+    generator = random.Random(seed)
+    units = config.cluster.task_block_units
+    return Placement(
+        {
+            block.name: Place(
+                generator.randrange(config.mesh.columns),
+                generator.randrange(config.mesh.rows),
+                generator.randrange(1 << units),
+            )
+            for block in workflow.blocks
+        }
+    )

@@ -1,11 +1,9 @@
 """Small workflows that together use every kind of block."""
 
-import numpy as np
-
 from octopus.hw.layouts.block import Combine, Comparison
 from octopus.sched.kernels.elementwise import Scale, VectorAdd
 from octopus.sched.kernels.reduction import ArgMax
-from octopus.sched.workflow import Instance, Workflow, WorkflowBuilder
+from octopus.sched.workflow import Workflow, WorkflowBuilder
 
 
 def branching() -> Workflow:
@@ -51,21 +49,3 @@ def fanning() -> Workflow:
     left.join("both", right, combine=Combine.MINIMUM).sink("joined")
     ways[1].sink("direct")
     return w.build()
-
-
-def instances(workflow: Workflow, count: int, seed: int) -> list[Instance]:
-    """Random inputs (not negative if so named); the source's value is 0 to 4."""
-    random = np.random.default_rng(seed)
-    inputs = [t for t in workflow.tensors.values() if t.role.value == "input"]
-    return [
-        Instance(
-            {
-                t.name: random.integers(
-                    0 if t.name.startswith("positive") else -1000, 1000, t.shape, np.int32
-                )
-                for t in inputs
-            },
-            int(random.integers(0, 5)),
-        )
-        for _ in range(count)
-    ]

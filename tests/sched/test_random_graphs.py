@@ -8,12 +8,12 @@ import pytest
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockKind
 from octopus.sched.lowering import lower
+from octopus.sched.policies.placement import random_placement
 from octopus.sched.runtime import Runtime
 from octopus.sched.workflow import ReferenceExecutor, from_json, to_json
+from octopus.sched.workflow.generate import RandomWorkflow, random_instances
 
-from . import graphs
 from .golden_driver import GoldenDriver
-from .random_graphs import RandomWorkflow, random_placement
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
 COUNT = int(os.environ.get("OCTOPUS_RANDOM_GRAPHS", "25"))
@@ -33,7 +33,7 @@ def test_random_workflows(seed):
     workflow = RandomWorkflow(seed, 30).build()
     assert to_json(from_json(to_json(workflow))) == to_json(workflow)
     program = lower(workflow, random_placement(workflow, config(), seed), config())
-    given = graphs.instances(workflow, 6, seed)
+    given = random_instances(workflow, 6, seed)
     runtime = Runtime(GoldenDriver(config()), program)
     runtime.load()
     assert runtime.run(given).differences(ReferenceExecutor(workflow).run(given)) == []

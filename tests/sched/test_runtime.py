@@ -13,6 +13,7 @@ from octopus.sched.policies import find_policy
 from octopus.sched.program import Program
 from octopus.sched.runtime import FaultError, RunError, Runtime, TimeLimitError
 from octopus.sched.workflow import Instance, ReferenceExecutor, Workflow, WorkflowError
+from octopus.sched.workflow.generate import random_instances
 
 from . import graphs
 from .golden_driver import GoldenDriver
@@ -33,7 +34,7 @@ def test_results_equal_the_reference(make, config):
     workflow = make()
     program = program_of(workflow, config, slots=4)
     driver = GoldenDriver(CONFIGS[config])
-    given = graphs.instances(workflow, 12, SEED)
+    given = random_instances(workflow, 12, SEED)
     seen = []
     runtime = Runtime(driver, program, progress=lambda *figures: seen.append(figures))
     assert isinstance(driver, Driver)
@@ -50,7 +51,7 @@ def test_a_wrong_result_is_found():
     workflow = graphs.branching()
     runtime = Runtime(GoldenDriver(CONFIGS["tiny"]), program_of(workflow))
     runtime.load()
-    given = graphs.instances(workflow, 3, SEED)
+    given = random_instances(workflow, 3, SEED)
     report = runtime.run(given)
     references = ReferenceExecutor(workflow).run(given)
     references[1].value ^= 1
@@ -71,7 +72,7 @@ def test_a_fault_names_block_and_status():
     runtime = Runtime(GoldenDriver(CONFIGS["tiny"], broken=[program.numbers["body"]]), program)
     runtime.load()
     with pytest.raises(FaultError, match="block body failed in instance 0: WATCHDOG"):
-        runtime.run(graphs.instances(workflow, 2, SEED))
+        runtime.run(random_instances(workflow, 2, SEED))
 
 
 def test_faulty_instances_are_reported_and_keep_their_slots():
@@ -79,7 +80,7 @@ def test_faulty_instances_are_reported_and_keep_their_slots():
     program = program_of(workflow)
     runtime = Runtime(GoldenDriver(CONFIGS["tiny"], broken=[program.numbers["triple"]]), program)
     runtime.load()
-    given = graphs.instances(workflow, 8, SEED)
+    given = random_instances(workflow, 8, SEED)
     references = ReferenceExecutor(workflow).run(given)
     report = runtime.run(given, strict=False)
     for outcome, reference in zip(report.outcomes, references, strict=True):
@@ -97,7 +98,7 @@ def test_no_slot_left():
     runtime = Runtime(GoldenDriver(CONFIGS["tiny"], broken=[program.numbers["body"]]), program)
     runtime.load()
     with pytest.raises(RunError, match=r"all 2 instance slots .* 3 instances could not start"):
-        runtime.run(graphs.instances(workflow, 5, SEED), strict=False)
+        runtime.run(random_instances(workflow, 5, SEED), strict=False)
 
 
 def test_the_time_limit_names_what_is_outstanding():
@@ -106,7 +107,7 @@ def test_the_time_limit_names_what_is_outstanding():
     runtime = Runtime(GoldenDriver(CONFIGS["tiny"], lost=[program.numbers["body"]]), program)
     runtime.load()
     with pytest.raises(TimeLimitError) as caught:
-        runtime.run(graphs.instances(workflow, 3, SEED), limit_cycles=5000)
+        runtime.run(random_instances(workflow, 3, SEED), limit_cycles=5000)
     assert str(caught.value) == (
         "no end after 5000 cycles: instances 0, 1 are outstanding, 1 not started; "
         "task blocks with unfinished tasks: body (2)"
@@ -150,7 +151,7 @@ def test_a_token_out_of_nowhere_is_an_error(kind):
     runtime = Runtime(Confused(CONFIGS["tiny"]), program)
     runtime.load()
     with pytest.raises(RunError, match="slot 7, where no instance is running"):
-        runtime.run(graphs.instances(program.workflow, 1, SEED))
+        runtime.run(random_instances(program.workflow, 1, SEED))
 
 
 def test_nothing_to_run():

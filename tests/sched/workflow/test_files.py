@@ -20,6 +20,7 @@ from octopus.sched.workflow import (
     save,
     to_json,
 )
+from octopus.sched.workflow.generate import random_instances
 from octopus.sched.workflow.tasks import build_task, describe_task
 
 from .. import graphs
@@ -31,7 +32,7 @@ def test_a_file_means_what_was_saved(make, tmp_path):
     save(workflow, tmp_path / "w.json")
     again = load(tmp_path / "w.json")
     assert to_json(again) == to_json(workflow)
-    given = graphs.instances(workflow, 5, seed=2)
+    given = random_instances(workflow, 5, seed=2)
     ran, expected = ReferenceExecutor(again).run(given), ReferenceExecutor(workflow).run(given)
     for one, other in zip(ran, expected, strict=True):
         assert (one.sink, one.value, one.decisions) == (other.sink, other.value, other.decisions)

@@ -1,14 +1,16 @@
-"""Random sound workflows: every kind of block, nested, with values that decide."""
+"""Random sound workflows for tests: every kind of block, nested, with values that decide."""
 
 import random
 
-from octopus.hw.config import OctopusConfig
+import numpy as np
+
 from octopus.hw.layouts.block import Combine, Comparison
-from octopus.sched.kernels.elementwise import Scale, VectorAdd
-from octopus.sched.kernels.reduction import ArgMax
-from octopus.sched.policies import Place, Placement
-from octopus.sched.workflow import Port, TensorHandle, Workflow, WorkflowBuilder
-from octopus.sched.workflow.graph import Binding
+
+from ..kernels.elementwise import Scale, VectorAdd
+from ..kernels.reduction import ArgMax
+from .builder import Port, TensorHandle, WorkflowBuilder
+from .graph import Binding, Role, Workflow
+from .reference import Instance
 
 LENGTH = 5
 ROWS = 4
@@ -128,17 +130,22 @@ class RandomWorkflow:
         return self.random.choice(list(Combine))
 
 
-def random_placement(workflow: Workflow, config: OctopusConfig, seed: int) -> Placement:
-    """Every block anywhere."""
-    generator = random.Random(seed)
-    units = config.cluster.task_block_units
-    return Placement(
-        {
-            block.name: Place(
-                generator.randrange(config.mesh.columns),
-                generator.randrange(config.mesh.rows),
-                generator.randrange(1 << units),
-            )
-            for block in workflow.blocks
-        }
-    )
+def random_instances(workflow: Workflow, count: int, seed: int) -> list[Instance]:
+    """Random inputs (not negative if so named); the source's value is 0 to 4."""
+    random = np.random.default_rng(seed)
+    inputs = [tensor for tensor in workflow.tensors.values() if tensor.role is Role.INPUT]
+    return [
+        Instance(
+            {
+                tensor.name: random.integers(
+                    0 if tensor.name.startswith("positive") else -1000,
+                    1000,
+                    tensor.shape,
+                    np.int32,
+                )
+                for tensor in inputs
+            },
+            int(random.integers(0, ROWS + 1)),
+        )
+        for _ in range(count)
+    ]
