@@ -22,7 +22,7 @@ class TaskMemory:
     config: the chip. words: size of the memory, which starts at address 0.
     """
 
-    def __init__(self, config: OctopusConfig, words: int = 1 << 19) -> None:
+    def __init__(self, config: OctopusConfig, words: int = 1 << 17) -> None:
         self.config = config
         self.memory = GlobalMemory((0, words))
         self.kernel_table_address = 0
