@@ -147,6 +147,11 @@ class Player:
         """A word of a block's statistics."""
         return await self.access(ConfigurationRegion.STATISTICS + 32 * block + 4 * field)
 
+    @property
+    def busy_now(self) -> bool:
+        """A task runs, or a token is under way outside the unit."""
+        return any(self.waiting) or bool(self.arriving) or bool(self.elsewhere)
+
     def send(self, token: TokenModel) -> None:
         """Bring a token to its destination, after a while if that is another cluster."""
         if token.destination is None:
