@@ -26,14 +26,18 @@ class CocotbTransport:
     ----------
     top: the handle of the chip.
     period_ns: of the clock that runs on ``top.clk``.
+
+    Attributes
+    ----------
+    registers, memory: the bus models, for tests that need more than a driver does.
     """
 
     def __init__(self, top: Any, period_ns: int) -> None:
         self._top = top
         self._period_ns = period_ns
         self._start_ns = 0
-        self._registers = AxiLiteMaster(AxiLiteBus.from_prefix(top, "axil_"), top.clk, top.rst)
-        self._memory = AxiMaster(AxiBus.from_prefix(top, "axi_"), top.clk, top.rst)
+        self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(top, "axil_"), top.clk, top.rst)
+        self.memory = AxiMaster(AxiBus.from_prefix(top, "axi_"), top.clk, top.rst)
 
     async def reset(self) -> None:
         """Reset the chip; cycles count from here."""
@@ -46,13 +50,13 @@ class CocotbTransport:
     @resume
     async def write_register(self, address: int, value: int) -> None:
         """Write a 32-bit register over AXI4-Lite."""
-        answer = await self._registers.write(address, value.to_bytes(WORD_BYTES, "little"))
+        answer = await self.registers.write(address, value.to_bytes(WORD_BYTES, "little"))
         _check(answer.resp, f"writing register 0x{address:x}")
 
     @resume
     async def read_register(self, address: int) -> int:
         """Read a 32-bit register over AXI4-Lite."""
-        answer = await self._registers.read(address, WORD_BYTES)
+        answer = await self.registers.read(address, WORD_BYTES)
         _check(answer.resp, f"reading register 0x{address:x}")
         return int.from_bytes(answer.data, "little")
 
@@ -60,13 +64,13 @@ class CocotbTransport:
     async def write_memory(self, address: int, words: Sequence[int]) -> None:
         """Write words through the AXI4 window."""
         data = b"".join(word.to_bytes(WORD_BYTES, "little") for word in words)
-        answer = await self._memory.write(address, data)
+        answer = await self.memory.write(address, data)
         _check(answer.resp, f"writing {len(words)} words at 0x{address:08x}")
 
     @resume
     async def read_memory(self, address: int, count: int) -> list[int]:
         """Read words through the AXI4 window."""
-        answer = await self._memory.read(address, WORD_BYTES * count)
+        answer = await self.memory.read(address, WORD_BYTES * count)
         _check(answer.resp, f"reading {count} words at 0x{address:08x}")
         data = bytes(answer.data)
         return [

@@ -1,0 +1,140 @@
+"""cocotb system tests: a whole chip, a standard AXI host, the project's own driver and scheduler.
+
+Toplevel: ``hw.chip.Chip`` of the configuration named by ``OCTOPUS_BENCH_CONFIG``.
+"""
+
+import os
+import random
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.task import bridge
+from cocotbext.axi import AxiResp
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.host.registers import BY_NAME, IDENTIFICATION_VALUE
+from octopus.hw.layouts.block import BlockEntry
+from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
+from octopus.hw.layouts.token import TokenKind
+from octopus.hw.layouts.words import pack
+from octopus.sched.driver_protocol import HostToken
+from octopus.sched.lowering import lower
+from octopus.sched.policies import find_policy
+from octopus.sched.runtime import Runtime
+from octopus.sched.workflow.reference import ReferenceExecutor
+from octopus.sched.workloads import find_workload
+from octopus.sim.cocotb_transport import CocotbTransport
+from octopus.sim.driver import ChipDriver
+
+CONFIG = OctopusConfig.load(os.environ.get("OCTOPUS_BENCH_CONFIG", "tiny"))
+PERIOD_NS = 10
+INSTANCES = 6
+
+
+async def _start(dut: Any) -> CocotbTransport:
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    transport = CocotbTransport(dut, PERIOD_NS)
+    await transport.reset()
+    return transport
+
+
+async def _run_workload(dut: Any, name: str) -> None:
+    """Run instances of a workload and compare every result with the reference executor's."""
+    seed = int(os.environ["OCTOPUS_SEED"]) % 1000
+    transport = await _start(dut)
+    workload = find_workload(name)(CONFIG)
+    program = lower(
+        workload.workflow, find_policy("indiscriminate").place(workload.workflow, CONFIG), CONFIG
+    )
+    given = workload.instances(INSTANCES, seed)
+    references = ReferenceExecutor(workload.workflow).run(given)
+
+    def scheduler() -> list[str]:
+        runtime = Runtime(ChipDriver(transport), program)
+        runtime.load()
+        return runtime.run(given).differences(references)
+
+    assert await bridge(scheduler)() == []
+
+
+@cocotb.test()
+async def cascade_equals_the_reference(dut: Any) -> None:
+    """The cascade on real digits, driven through AXI alone."""
+    await _run_workload(dut, "cascade")
+
+
+@cocotb.test()
+async def control_tour_equals_the_reference(dut: Any) -> None:
+    """Every kind of control block, driven through AXI alone."""
+    await _run_workload(dut, "control_tour")
+
+
+@cocotb.test()
+async def memory_window_holds_random_data(dut: Any) -> None:
+    """Random bursts anywhere in cluster memory, with stalls on every AXI channel."""
+    window = (await _start(dut)).memory
+    generator = random.Random(int(os.environ["OCTOPUS_SEED"]))
+    for channel in (
+        window.write_if.aw_channel,
+        window.write_if.w_channel,
+        window.write_if.b_channel,
+        window.read_if.ar_channel,
+        window.read_if.r_channel,
+    ):
+        stalls = random.Random(generator.random())
+        channel.set_pause_generator(iter(lambda stalls=stalls: stalls.random() < 0.3, None))
+    expected = bytearray(4 * CONFIG.cluster.memory_words)
+    assert (await window.write(0, bytes(expected))).resp == AxiResp.OKAY
+    for _ in range(30):
+        length = generator.randrange(1, 300)
+        start = generator.randrange(len(expected) - length)
+        content = generator.randbytes(length)
+        assert (await window.write(start, content)).resp == AxiResp.OKAY
+        expected[start : start + length] = content
+        start = generator.randrange(len(expected) - length)
+        answer = await window.read(start, length)
+        assert answer.resp == AxiResp.OKAY
+        assert answer.data == bytes(expected[start : start + length])
+
+
+@cocotb.test()
+async def illegal_accesses_are_refused(dut: Any) -> None:
+    """Missing registers, clusters and tables answer errors, and the chip goes on."""
+    transport = await _start(dut)
+    registers, window = transport.registers, transport.memory
+    assert (await registers.read(0xF00, 4)).resp == AxiResp.SLVERR
+    assert (await registers.write(0x000, bytes(4))).resp == AxiResp.SLVERR
+    outside = address_of(CONFIG.mesh.columns, 0, 0)
+    assert (await window.read(outside, 4)).resp == AxiResp.DECERR
+    tables = 1 << CONFIGURATION_BIT
+    nowhere = address_of(0, 0, tables + ConfigurationRegion.END)
+    assert (await window.write(nowhere, bytes(4))).resp == AxiResp.SLVERR
+    answer = await registers.read(BY_NAME["identification"].offset, 4)
+    assert (answer.resp, answer.data) == (AxiResp.OKAY, IDENTIFICATION_VALUE.to_bytes(4, "little"))
+
+
+@cocotb.test()
+async def faults_reach_the_host(dut: Any) -> None:
+    """A token for a block that does not exist comes back as a fault that names it."""
+    transport = await _start(dut)
+    generator = random.Random(int(os.environ["OCTOPUS_SEED"]))
+    block = generator.randrange(1, CONFIG.control_block_unit.blocks)
+    entry = pack(BlockEntry, {})
+    table = (1 << CONFIGURATION_BIT) + ConfigurationRegion.BLOCK_TABLE
+    beyond = CONFIG.control_block_unit.blocks
+
+    def host() -> list[HostToken]:
+        driver = ChipDriver(transport)
+        driver.write_memory(address_of(0, 0, table + 4 * len(entry) * block), entry)
+        found: list[HostToken] = []
+        for number in (block, beyond):
+            driver.inject(0, 0, HostToken(block=number, instance=0, value=7))
+            found += driver.wait(100_000)
+        return found
+
+    found = await bridge(host)()
+    assert [token.kind for token in found] == [TokenKind.FAULT] * 2
+    assert [token.status for token in found] == [Status.DESCRIPTOR_INVALID] * 2
+    assert [token.block for token in found] == [block, beyond]
