@@ -74,7 +74,7 @@ class Host:
 
 async def _start(dut: Any, stalls: bool = False) -> tuple[Host, random.Random]:
     generator = random.Random(int(os.environ["OCTOPUS_SEED"]))
-    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    Clock(dut.clk, 10, "ns").start()
     dut.rst.value = 1
     host = Host(dut, generator, stalls)
     for _ in range(5):

@@ -5,6 +5,7 @@ Toplevel: ``hw.chip.Chip`` of the configuration named by ``OCTOPUS_BENCH_CONFIG`
 
 import os
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import cocotb
@@ -33,8 +34,13 @@ PERIOD_NS = 10
 INSTANCES = 6
 
 
+def _pauses(generator: random.Random) -> Iterator[bool]:
+    while True:
+        yield generator.random() < 0.3
+
+
 async def _start(dut: Any) -> CocotbTransport:
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    Clock(dut.clk, PERIOD_NS, "ns").start()
     transport = CocotbTransport(dut, PERIOD_NS)
     await transport.reset()
     return transport
@@ -83,8 +89,7 @@ async def memory_window_holds_random_data(dut: Any) -> None:
         window.read_if.ar_channel,
         window.read_if.r_channel,
     ):
-        stalls = random.Random(generator.random())
-        channel.set_pause_generator(iter(lambda stalls=stalls: stalls.random() < 0.3, None))
+        channel.set_pause_generator(_pauses(random.Random(generator.random())))
     expected = bytearray(4 * CONFIG.cluster.memory_words)
     assert (await window.write(0, bytes(expected))).resp == AxiResp.OKAY
     for _ in range(30):
