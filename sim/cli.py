@@ -1,0 +1,222 @@
+"""The command line: ``octopus emit``, ``run``, ``lint``, ``list``, ``config`` and ``registers``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from octopus.hw.config import PRESETS, ConfigurationError, OctopusConfig
+from octopus.hw.host.registers import c_header, markdown
+
+from .toolchain import ToolchainError
+
+FAILURE = 1
+"""Exit code if results differ from the reference, or Verilog does not pass."""
+
+MISUSE = 2
+"""Exit code of an error that one line explains."""
+
+console = Console()
+errors = Console(stderr=True)
+app = typer.Typer(
+    help="Octopus: an open scale-out spatial accelerator.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", help=f"A TOML file or a preset: {', '.join(PRESETS)}.")
+]
+
+
+class RefusedError(ValueError):
+    """What the command line was asked for cannot be done; the message says why."""
+
+
+@app.command()
+def emit(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the Verilog.")],
+    config: ConfigOption = "default",
+    force: Annotated[
+        bool, typer.Option(help="Write into a folder that holds other files.")
+    ] = False,
+) -> None:
+    """Emit the chip as Verilog: one file a module, a file list, a manifest."""
+    from octopus.hw.chip import Chip
+    from octopus.hw.emit import emit as emit_modules
+    from octopus.hw.emit import write
+
+    loaded = OctopusConfig.load(config)
+    known = (out / "manifest.json").exists()
+    if out.exists() and not out.is_dir():
+        raise RefusedError(f"--out is {str(out)!r}, which is not a folder")
+    if out.is_dir() and any(out.iterdir()) and not known and not force:
+        raise RefusedError(f"--out is {str(out)!r}, which holds other files; --force writes there")
+    with console.status(f"emitting {loaded.name}"):
+        modules = emit_modules(Chip(loaded))
+        write(modules, out, loaded.model_dump())
+    lines = sum(module.text.count("\n") for module in modules)
+    console.print(
+        f"{loaded.name}: {loaded.processing_elements:,} PEs, {len(modules)} modules, "
+        f"{lines:,} lines of Verilog in {out}"
+    )
+
+
+@app.command()
+def lint(
+    folder: Annotated[Path, typer.Argument(help="A folder that octopus emit wrote.")],
+) -> None:
+    """Check emitted Verilog with every installed tool: Verilator, Yosys, Icarus, slang."""
+    import json
+
+    from .lint import LintError
+    from .lint import lint as check
+
+    try:
+        top = json.loads((folder / "manifest.json").read_text())["top"]
+    except (OSError, ValueError, KeyError):
+        raise RefusedError(f"{str(folder)!r} holds no manifest.json of octopus emit") from None
+    try:
+        ran = check(folder, top, lambda step: console.print(step))
+    except LintError as error:
+        errors.print(str(error), markup=False)
+        raise typer.Exit(FAILURE) from None
+    console.print(f"{top} passes {', '.join(ran)}")
+
+
+@app.command()
+def run(
+    workflow: Annotated[str, typer.Argument(help="Name of a workflow: see octopus list.")],
+    config: ConfigOption = "default",
+    policy: Annotated[str, typer.Option(help="Scheduling policy.")] = "indiscriminate",
+    instances: Annotated[int, typer.Option(min=1, help="Instances of the workflow.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of inputs.")] = 1,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a report with pictures and a Perfetto trace.")
+    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="File for an FST waveform.")] = None,
+) -> None:
+    """Run a workflow on the simulated chip and check every result bit for bit."""
+    from .run import Progress, RunSettings
+    from .run import run as run_workflow
+
+    settings = RunSettings(workflow, config, policy, instances, seed, trace)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[cycles]}"),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=None, cycles="")
+
+        def step(name: str) -> None:
+            bar.update(task, description=name, total=None)
+            if not console.is_terminal:
+                console.print(f"{name} …")
+
+        def ended(count: int, total: int, cycles: int) -> None:
+            bar.update(task, completed=count, total=total, cycles=f"cycle {cycles:,}")
+
+        result = run_workflow(settings, Progress(step, ended))
+    figures = Table("figure", "value", title=f"{workflow} on {result.config.name}")
+    figures.columns[1].justify = "right"
+    for name, value in result.summary_lines():
+        figures.add_row(name, value)
+    console.print(figures)
+    blocks = Table(*result.block_titles(), title="task blocks")
+    for column in blocks.columns[2:]:
+        column.justify = "right"
+    for row in result.block_rows():
+        blocks.add_row(*row)
+    console.print(blocks)
+    if report is not None:
+        from .report import write_report
+
+        console.print(f"report: {write_report(result, report)}")
+    if result.differences:
+        for line in result.differences[:10]:
+            errors.print(line, markup=False)
+        errors.print(f"{len(result.differences)} differences from the reference executor")
+        raise typer.Exit(FAILURE)
+    console.print(f"all {instances} results equal the reference executor's, bit for bit")
+
+
+@app.command("list")
+def list_workflows() -> None:
+    """List workflows and presets."""
+    from octopus.sched.workloads import WORKLOADS
+
+    table = Table("workflow", "what it is")
+    for name, workload in WORKLOADS.items():
+        table.add_row(name, workload.description)
+    console.print(table)
+    console.print(f"presets: {', '.join(PRESETS)}")
+
+
+@app.command("config")
+def show_config(config: Annotated[str, typer.Argument(help="A TOML file or preset.")]) -> None:
+    """Validate a configuration and show every value."""
+    loaded = OctopusConfig.load(config)
+    table = Table("field", "value", title=loaded.name)
+    for section, values in loaded.model_dump().items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            table.add_row(f"{section}.{name}", str(value))
+    table.add_row("PEs", f"{loaded.processing_elements:,}")
+    console.print(table)
+
+
+@app.command()
+def registers(
+    c: Annotated[bool, typer.Option("--c", help="As a C header instead of Markdown.")] = False,
+) -> None:
+    """Print the host's register map."""
+    print(c_header() if c else markdown(), end="")
+
+
+def _explained() -> tuple[type[Exception], ...]:
+    """Errors that one line explains to the user."""
+    from octopus.sched.driver_protocol import DriverError
+    from octopus.sched.kernels.task import TaskError
+    from octopus.sched.policies.placement import PlacementError
+    from octopus.sched.program import LoweringError
+    from octopus.sched.runtime import RunError
+    from octopus.sched.workflow import WorkflowError
+    from octopus.sched.workloads import WorkloadError
+
+    return (
+        ConfigurationError,
+        DriverError,
+        LoweringError,
+        OSError,
+        PlacementError,
+        RefusedError,
+        RunError,
+        TaskError,
+        ToolchainError,
+        WorkflowError,
+        WorkloadError,
+    )
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one line and exit code 2."""
+    try:
+        app()
+    except _explained() as error:
+        errors.print(f"octopus: {error}", markup=False, soft_wrap=True)
+        sys.exit(MISUSE)
