@@ -117,7 +117,10 @@ class ProcessingElementArray(Block):
             element.bank.eq(Mux(wave, late_fetched.bank, fetched.bank)),
             element.slot.eq(Mux(wave, late_fetched.slot, fetched.slot)),
             element.fetch.eq(Mux(wave, late_fetch, shift)),
-            element.active.eq(Mux(wave, late_decoded.active, decoded.active)),
+            # What is decoded while a run is aborted must not wait in a PE for the next run.
+            element.active.eq(
+                Mux(self.token.abort, 0, Mux(wave, late_decoded.active, decoded.active))
+            ),
             element.clear.eq(Mux(wave, late_decoded.clear, decoded.clear)),
             element.decode.eq(Mux(wave, self.advance, shift)),
         ]
