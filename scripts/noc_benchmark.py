@@ -23,6 +23,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Module, UnusedElaboratable
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
+
 from octopus.hw.layouts.space import COORDINATE_BITS
 from octopus.hw.library import Block, ModuleLibrary, add_block
 from octopus.hw.noc.endpoint import NetworkEndpoint

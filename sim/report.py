@@ -19,9 +19,9 @@ from .run import RunResult
 from .trace import Interval, perfetto, run_cycles, unit_name
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend is chosen first)
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.patches import Patch  # noqa: E402
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 WAITING_COLOUR = "#d4d8dd"
 """Of the time in which a unit fetches, loads or stores, but no array runs."""

@@ -45,6 +45,4 @@ def unpack(layout: type[data.Struct], words: Sequence[int]) -> dict[str, int]:
     if len(words) < needed:
         raise ValueError(f"{layout.__name__} needs {needed} words, got {len(words)}")
     bits = sum((int(word) & WORD_MASK) << (32 * i) for i, word in enumerate(words[:needed]))
-    return {
-        name: (bits >> field.offset) & ((1 << field.width) - 1) for name, field in view
-    }
+    return {name: (bits >> field.offset) & ((1 << field.width) - 1) for name, field in view}

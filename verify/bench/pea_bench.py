@@ -142,7 +142,7 @@ class Bench:
             self.port(port, "exhausted").value = 0
         for port in self._outputs:
             self.port(port, "ready").value = 1
-        cocotb.start_soon(Clock(self.device.clk, CLOCK_NANOSECONDS, "ns").start())
+        Clock(self.device.clk, CLOCK_NANOSECONDS, "ns").start()
         await self.reset()
 
     async def reset(self) -> None:

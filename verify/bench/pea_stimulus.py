@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import (
@@ -78,7 +79,7 @@ def aimed(random: Random, instruction: Instruction, wanted: Sequence[Point]) -> 
     valid = (OperandSource.REGISTER, OperandSource.CONSTANT, OperandSource.ZERO)
     other = random.choice(valid)
     sources = {"a": source, "b": other} if operand == "a" else {"a": other, "b": source}
-    changes = {"operation": operation, "predicate": predicate, **sources}
+    changes: dict[str, Any] = {"operation": operation, "predicate": predicate, **sources}
     for direction in ("north", "east", "south", "west"):
         if random.random() < 0.5:
             changes |= {direction: OutputSelect.ROUTE, "route": random.choice(valid)}

@@ -68,7 +68,7 @@ class Bench:
             getattr(device, name).value = 0
         device.dispatch__valid.value = 0
         device.completion__ready.value = 0
-        cocotb.start_soon(Clock(device.clk, CLOCK_NANOSECONDS, "ns").start())
+        Clock(device.clk, CLOCK_NANOSECONDS, "ns").start()
         self.serving = cocotb.start_soon(self.responder.run())
         await self.reset()
 

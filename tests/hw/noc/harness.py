@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from amaranth.sim import Simulator
+
 from octopus.hw.noc.mesh import NetworkMesh
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))

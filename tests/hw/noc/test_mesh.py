@@ -1,6 +1,7 @@
 """Packets through whole meshes: delivery, order, latency, unreachable destinations."""
 
 import pytest
+
 from octopus.hw.noc.mesh import NetworkMesh
 
 from .harness import SEED, MeshHarness, Packet
