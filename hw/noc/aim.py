@@ -14,12 +14,17 @@ class RouteNote(data.StructLayout):
     """What is stored beside a flit.
 
     ``outputs``: the sides it may leave by, a bit a :class:`Port`. ``channel``: its channel in the
-    next router, or the preferred one. ``head``: it is its packet's first flit.
+    next router, or the preferred one. ``head``, ``tail``: first, last flit of its packet.
     """
 
     def __init__(self, virtual_channels: int) -> None:
         super().__init__(
-            {"outputs": len(Port), "channel": channel_shape(virtual_channels), "head": 1}
+            {
+                "outputs": len(Port),
+                "channel": channel_shape(virtual_channels),
+                "head": 1,
+                "tail": 1,
+            }
         )
 
 

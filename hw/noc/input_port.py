@@ -64,7 +64,8 @@ class InputPort(Block):
         a following flit, for that channel of the next router.
     favoured (in, a bit an output): outputs to prefer where there is a choice.
     request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for.
-    offer, channel (out, ``[lane]``): the flit and its channel in the next router.
+    offer, channel, tail (out, ``[lane]``): the flit, its channel in the next router, and whether
+        it is its packet's last (as in the flit, but earlier in the cycle).
     grant (in, a bit a lane): the offered flit leaves in this cycle.
     parity_error (out, registered): a flit with wrong parity arrived.
 
@@ -104,6 +105,7 @@ class InputPort(Block):
                 "request": Out(len(Port)).array(lanes),
                 "offer": Out(BufferedFlit(flit_bits)).array(lanes),
                 "channel": Out(channel_shape(virtual_channels)).array(lanes),
+                "tail": Out(1).array(lanes),
                 "grant": In(lanes),
                 "parity_error": Out(1),
             },
@@ -147,9 +149,9 @@ class InputPort(Block):
             computation.y.eq(self.y),
             fresh.outputs.eq(computation.output),
             fresh.channel.eq(self._next_channel(m, computation)),
-            fresh.head.eq(0),
             note.eq(Mux(flit.head, fresh, kept[channel])),
             note.head.eq(flit.head),
+            note.tail.eq(flit.tail),
         ]
         with m.If(self.link.valid & flit.head):
             m.d.sync += kept[channel].eq(fresh)
@@ -185,39 +187,56 @@ class InputPort(Block):
         write, read = notes.write_port(), notes.read_port(domain="comb")
         level = Signal(range(depth + 1), name=f"level_{channel}")
         following = Signal.like(level, name=f"following_level_{channel}")
+        several = Signal(name=f"several_{channel}")
         m.d.comb += [
             queue.arrives.eq(self.link.valid & (self.link.channel == channel)),
             write.addr.eq(queue.write_index),
             write.data.eq(note),
             write.en.eq(queue.arrives),
-            read.addr.eq(queue.read_index),
-            queue.note.eq(read.data),
+            read.addr.eq(_next_index(queue.read_index, depth)),
             following.eq(level + queue.arrives - queue.leaves),
         ]
         m.d.sync += [
             level.eq(following),
-            queue.present.eq(following != 0),
+            queue.present.eq(Mux(queue.leaves, several, queue.present) | queue.arrives),
+            several.eq(following > 1),
             self.link.credit[channel].eq(queue.leaves),
         ]
+        # The first note waits in a register: reading it is no part of the allocation's path.
+        with m.If(queue.leaves | ~queue.present):
+            m.d.sync += queue.note.eq(Mux(several, read.data, note))
         for index, moves in (
             (queue.write_index, queue.arrives),
             (queue.read_index, queue.leaves),
         ):
             with m.If(moves):
-                m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
+                m.d.sync += index.eq(_next_index(index, depth))
         return queue
 
     def _select(self, m: Module, platform: Any, lane: int, queues: list[_Queue]) -> Value:
-        """Choose the lane's queue among those whose output is ready; one bit a queue."""
+        """The lane's queue in this cycle, a bit a queue: chosen in the cycle before, for speed.
+
+        Queues with a flit that could have gone then, or that was just arriving, come first.
+        """
         aims = [self._aim(m, platform, queue) for queue in queues]
-        selected = Signal(len(queues), name=f"selected_{lane}")
-        requests = Cat(want.any() for want, _ in aims)
-        grant = arbitrate(m, platform, f"arbiter_{lane}", requests, self.grant[lane])
-        m.d.comb += selected.eq(1 if len(queues) == 1 else grant)
+        selected = Signal(len(queues), name=f"selected_{lane}", init=1)
+        if len(queues) > 1:
+            here = Cat(queue.present | queue.arrives for queue in queues)
+            ready = Cat(
+                want.any() | ~queue.present for queue, (want, _) in zip(queues, aims, strict=True)
+            )
+            request = Mux((here & ready).any(), here & ready, here)
+            choice = arbitrate(m, platform, f"arbiter_{lane}", request, Const(1))
+            with m.If(here.any()):
+                m.d.sync += selected.eq(choice)
         for bit, queue, (want, channel) in zip(selected, queues, aims, strict=True):
             m.d.comb += queue.leaves.eq(bit & self.grant[lane])
-            with m.If(bit):
-                m.d.comb += [self.request[lane].eq(want), self.channel[lane].eq(channel)]
+            with m.If(bit if len(queues) > 1 else Const(1)):
+                m.d.comb += [
+                    self.request[lane].eq(want),
+                    self.channel[lane].eq(channel),
+                    self.tail[lane].eq(queue.note.tail),
+                ]
         return selected
 
     def _aim(self, m: Module, platform: Any, queue: _Queue) -> tuple[Value, Value]:
@@ -261,5 +280,12 @@ class InputPort(Block):
         for i, queue in enumerate(queues):
             with m.If(queue.arrives):
                 m.d.comb += write.addr.eq(i * rows + queue.write_index)
-            with m.If(selected[i]):
+            with m.If(selected[i] if i else Const(1)):
                 m.d.comb += read.addr.eq(i * rows + queue.read_index)
+
+
+def _next_index(index: Signal, depth: int) -> Value:
+    """The place after ``index`` in a ring of ``depth`` places."""
+    if depth & (depth - 1) == 0:
+        return (index + 1)[: len(index)]
+    return Mux(index == depth - 1, 0, index + 1)

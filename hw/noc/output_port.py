@@ -20,14 +20,15 @@ class OutputPort(Block):
 
     Parameters
     ----------
-    flit_bits, virtual_channels, buffer_depth: as for ``Router``; ``buffer_depth`` is the receiver's.
+    flit_bits, virtual_channels, buffer_depth: as for ``Router``; the depth is the receiver's.
     requesters: lanes of the input sides that may leave here.
     hold_output: a packet whose next flit is at hand goes before other packets.
 
     Ports
     -----
     request (in, a bit a requester): only for a flit that ``packet_ready`` or ``flit_ready`` allows.
-    offer, channel (in, ``[requester]``): the flit and its channel in the next router.
+    offer, channel, tail (in, ``[requester]``): the flit, its channel in the next router, and
+        whether it is its packet's last.
     grant (out, a bit a requester): one-hot; the flit is taken in this cycle.
     packet_ready, flit_ready (out, a bit a channel): a head flit, or a
         following flit of the packet in progress, can be sent to that channel.
@@ -54,6 +55,7 @@ class OutputPort(Block):
                 "request": In(requesters),
                 "offer": In(BufferedFlit(flit_bits)).array(requesters),
                 "channel": In(channel_shape(virtual_channels)).array(requesters),
+                "tail": In(1).array(requesters),
                 "grant": Out(requesters),
                 "packet_ready": Out(virtual_channels),
                 "flit_ready": Out(virtual_channels),
@@ -77,9 +79,11 @@ class OutputPort(Block):
         ]
         chosen = Signal(self.offer[0].shape())
         channel = Signal(channel_shape(self.virtual_channels))
+        tail = Signal()
         offers = [offer.as_value() for offer in self.offer]
         m.d.comb += [
             chosen.eq(_select(self.grant, offers)),
+            tail.eq((self.grant & Cat(self.tail)).any()),
             channel.eq(_select(self.grant, list(self.channel))),
         ]
         m.d.sync += [
@@ -101,7 +105,7 @@ class OutputPort(Block):
                 self.packet_ready[i].eq(counter.available & ~busy),
             ]
             with m.If(taken):
-                m.d.sync += busy.eq(~chosen.flit.tail)
+                m.d.sync += busy.eq(~tail)
         return m
 
     def _grant(self, m: Module, platform: Any) -> Value:
@@ -110,7 +114,7 @@ class OutputPort(Block):
             return arbitrate(m, platform, "arbiter", self.request, Const(1))
         begun = Signal(self.requesters)
         goes_on = Signal()
-        tails = Cat(offer.flit.tail for offer in self.offer)
+        tails = Cat(self.tail)
         with m.If(self.request.any()):
             m.d.sync += begun.eq(self.grant & ~tails)
         m.d.comb += goes_on.eq((self.request & begun).any())

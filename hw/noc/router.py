@@ -112,6 +112,7 @@ class Router(Block):
                         block.request[place].eq(inputs[source].request[lane][output]),
                         block.offer[place].eq(inputs[source].offer[lane]),
                         block.channel[place].eq(inputs[source].channel[lane]),
+                        block.tail[place].eq(inputs[source].tail[lane]),
                     ]
                     grants[source][lane] |= block.grant[place]
             for port in Port:
