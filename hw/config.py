@@ -69,7 +69,7 @@ class PeaConfig(_Section):
     context_banks: _size(2, 8)  # type: ignore[valid-type]
     registers: _size(2, 16)  # type: ignore[valid-type]
     stages: _count(1, 8)  # type: ignore[valid-type]
-    pipeline_stages: _count(1, 4)  # type: ignore[valid-type]
+    pipeline_stages: _count(1, 6)  # type: ignore[valid-type]
     operations: Literal["all", "ai"]
 
 

@@ -29,7 +29,7 @@ BLOCKS: dict[str, Callable[[PeaConfig], Block]] = {
     "sequencer": Sequencer,
     "array": ProcessingElementArray,
 }
-SYNTHESIS = "read_verilog block.v; synth_ecp5 -top {top} -json block.json"
+SYNTHESIS = "read_verilog block.v; synth_ecp5 -nowidelut -top {top} -json block.json"
 YOSYS = """
 import sys
 from pyosys import libyosys
@@ -110,7 +110,7 @@ def main() -> int:
     parser.add_argument("--config", default="ulx3s", help="preset or TOML file (default: ulx3s)")
     parser.add_argument("--blocks", nargs="+", choices=BLOCKS, default=["element", "sequencer"])
     parser.add_argument("--operations", nargs="+", choices=["all", "ai"], default=["all", "ai"])
-    parser.add_argument("--pipeline-stages", nargs="+", type=int, choices=[1, 2, 3, 4])
+    parser.add_argument("--pipeline-stages", nargs="+", type=int, choices=range(1, 7))
     parser.add_argument("--seed", type=int, default=1, help="of nextpnr's placement")
     parser.add_argument("--megahertz", type=int, default=110, help="clock that nextpnr aims at")
     arguments = parser.parse_args()

@@ -10,21 +10,32 @@ from .control import DATAPATH_CONTROL, available_operations
 from .multiplier import byte_products, factor, partial_products, scaled_power, sum_products
 from .requantise import Shifted, saturate, shift_right
 
-MAXIMUM_STAGES = 4
+_NAMES = ("products", "add", "multiply", "sum", "saturate")
+STEPS: dict[int, dict[str, int]] = {
+    depth: dict(zip(_NAMES, stages, strict=True))
+    for depth, stages in {
+        1: (0, 0, 0, 0, 0),
+        2: (0, 0, 1, 1, 1),
+        3: (0, 1, 1, 2, 2),
+        4: (0, 1, 2, 3, 3),
+        5: (1, 2, 3, 4, 4),
+        6: (1, 2, 3, 4, 5),
+    }.items()
+}
+"""For each pipeline depth the stage in which each step happens; operands are chosen in stage 0."""
 
 
 class Arithmetic(Block):
     """Computes every operation in ``pipeline_stages`` cycles and holds the accumulator.
 
     One adder serves sums, differences, selections and the accumulator; every sum then passes one
-    multiplier, which serves products, shifts and requantisation. With several stages, the first
-    compares and multiplies bytes, the second adds, accumulates and multiplies words, the third
-    adds the partial products, the fourth saturates.
+    multiplier, which serves products, shifts and requantisation. The steps are: choose operands;
+    multiply bytes, compare; add, accumulate; multiply; sum the partial products; saturate.
 
     Parameters
     ----------
     operations: "all" or "ai" (see ``control``).
-    pipeline_stages: 1 to 4.
+    pipeline_stages: 1 to 6; how the steps are spread over them is in ``STEPS``.
 
     Ports
     -----
@@ -44,10 +55,8 @@ class Arithmetic(Block):
 
     def __init__(self, operations: str, pipeline_stages: int) -> None:
         self.available = available_operations(operations)
-        if not 1 <= pipeline_stages <= MAXIMUM_STAGES:
-            raise ValueError(
-                f"pipeline_stages is {pipeline_stages}; allowed: 1 to {MAXIMUM_STAGES}"
-            )
+        if pipeline_stages not in STEPS:
+            raise ValueError(f"pipeline_stages is {pipeline_stages}; allowed: 1 to {len(STEPS)}")
         self.everything = operations == "all"
         self.pipeline_stages = pipeline_stages
         super().__init__(
@@ -69,76 +78,82 @@ class Arithmetic(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.pipeline_stages - 1
-        words = min(1, last)  # where the adder and the wide multiplier are
-        sums = min(2, last)  # where the partial products are added
-        control = self._delay_control(m, last)
-        issue = self._delay_issue(m, last)
+        step = STEPS[self.pipeline_stages]
+        controls = self._delay_control(m, last)
+        issues = self._delay_issue(m, last)
 
         def later(value: Value, start: int, end: int) -> Value:
             return _delay(m, self.advance, value, end - start)
 
-        choices = self._choose(m)
-        a, b = later(self.a, 0, words), later(self._bitwise(m), 0, words)
-        choices = tuple(later(choice, 0, words) for choice in choices)
-        products = [later(item, 0, words) for item in byte_products(self.a, self.b)]
-        power = scaled_power(m, self.b, self.control)
-        power = later(Mux(self.control.factor_power, power, 0), 0, words)
+        def until(value: Value, start: str, end: str) -> Value:
+            return later(value, step[start], step[end])
 
-        total, valid = self._adder(m, a, b, products, control[words], choices, issue[words])
-        flag = control[words].flag_order & choices[0]
-        flag |= control[words].flag_equal & ((total == 0) ^ control[words].negate)
-        sign = total[31] & ~control[words].zero_extend
-        y = factor(b, power, control[words], self.everything)
-        partial = [
-            later(item, words, sums)
-            for item in partial_products(m, Cat(total, sign).as_signed(), y)
-        ]
+        a, b = later(self.a, 0, step["products"]), later(self.b, 0, step["products"])
+        predicate = later(self.predicate, 0, step["products"])
+        control = controls[step["products"]]
+        chosen = self._choose(m, a, b, predicate, control)
+        flag, *choices = (until(choice, "products", "add") for choice in chosen)
+        dots = [until(pair, "products", "add") for pair in byte_products(a, b)]
+        power = until(scaled_power(m, b, control), "products", "multiply")
+        a, b = until(a, "products", "add"), until(self._bitwise(a, b, control), "products", "add")
 
+        control = controls[step["add"]]
+        total, valid = self._adder(m, a, b, dots, control, choices, issues[step["add"]])
+        total, b, flag = (until(value, "add", "multiply") for value in (total, b, flag))
+
+        control = controls[step["multiply"]]
+        equal = control.flag_equal & ((total == 0) ^ control.negate)
+        flag = until((control.flag_order & flag) | equal, "multiply", "sum")
+        x = Cat(total, total[31] & ~control.zero_extend).as_signed()
+        y = factor(b, power, control, self.everything)
+        partial = [until(item, "multiply", "sum") for item in partial_products(m, x, y)]
+        parameters = until(b[16:], "multiply", "sum")  # shift (low bits done), relu, zero point
+
+        control = controls[step["sum"]]
         product = sum_products(m, partial)
-        parameters = later(b[16:], words, sums)  # shift (low bits done), relu, zero point
-        shifted = shift_right(m, product, parameters[4:6] & control[sums].saturate.replicate(2))
-        word = product[:32] & control[sums].result_low.replicate(32)
-        word |= product[32:] & control[sums].result_high.replicate(32)
-        word |= later(flag, words, sums)
-        word = later(word, sums, last)
-        narrow = Shifted(*(later(part, sums, last) for part in shifted.parts()))
-        settings = later(parameters[6:], sums, last)
+        shifted = shift_right(m, product, parameters[4:6] & control.saturate.replicate(2))
+        word = product[:32] & control.result_low.replicate(32)
+        word |= product[32:] & control.result_high.replicate(32)
+        word = until(word | flag, "sum", "saturate")
+        narrow = Shifted(*(until(part, "sum", "saturate") for part in shifted.parts()))
+        settings = until(parameters[6:], "sum", "saturate")
+
         byte = saturate(m, narrow, settings[2:], settings[0])
-        byte = byte.as_signed() & control[last].saturate.replicate(32).as_signed()
+        byte = byte.as_signed() & controls[last].saturate.replicate(32).as_signed()
         m.d.comb += [
             self.result.eq(word | byte),
-            self.valid.eq(issue[last] & later(valid, words, last)),
+            self.valid.eq(issues[last] & later(valid, step["add"], last)),
         ]
         return m
 
-    def _choose(self, m: Module) -> tuple[Value, Value, Value, Value]:
+    def _choose(
+        self, m: Module, a: Value, b: Value, predicate: Value, control: Any
+    ) -> tuple[Value, Value, Value, Value]:
         """From the operands: (a before b as the operation says, add a, add b, subtract)."""
-        control = self.control
         before = Signal()
         take_a = Signal()
         sign = ~control.unsigned
-        a = Cat(self.a[:31], self.a[31] ^ sign)
-        b = Cat(self.b[:31], self.b[31] ^ sign)
+        ordered_a, ordered_b = Cat(a[:31], a[31] ^ sign), Cat(b[:31], b[31] ^ sign)
         m.d.comb += [
-            before.eq((a < b) ^ control.negate),
+            before.eq((ordered_a < ordered_b) ^ control.negate),
             take_a.eq(
-                (control.by_predicate & self.predicate)
+                (control.by_predicate & predicate)
                 | (control.by_order & before)
-                | (control.by_sign & ~self.a[31])
+                | (control.by_sign & ~a[31])
             ),
         ]
         return (
             before,
             control.add_a | (control.choose & take_a),
             control.add_b | (control.choose & ~take_a),
-            control.subtract | (control.by_sign & self.a[31]),
+            control.subtract | (control.by_sign & a[31]),
         )
 
-    def _bitwise(self, m: Module) -> Value:
+    def _bitwise(self, a: Value, b: Value, control: Any) -> Value:
         """``b``, or a bit-wise function of ``a`` and ``b``."""
         if not self.everything:
-            return self.b
-        a, b, low, high = self.a, self.b, self.control.logic_low, self.control.logic_high
+            return b
+        low, high = control.logic_low, control.logic_high
         return Mux(high, Mux(low, a ^ b, a | b), Mux(low, a & b, b))
 
     def _adder(
@@ -146,13 +161,13 @@ class Arithmetic(Block):
         m: Module,
         a: Value,
         b: Value,
-        products: list[Value],
+        dots: list[Value],
         control: Any,
-        choices: tuple[Value, ...],
+        choices: list[Value],
         issue: Value,
     ) -> tuple[Value, Value]:
         """The adder and the accumulator: (sum, the accumulator does not make it invalid)."""
-        _, add_a, add_b, subtract = choices
+        add_a, add_b, subtract = choices
         accumulator = Signal(32)
         accumulator_valid = Signal()
         dot = Signal(signed(18))
@@ -160,7 +175,7 @@ class Arithmetic(Block):
         right = Signal(32)
         total = Signal(32)
         m.d.comb += [
-            dot.eq((products[0] + products[1]) + (products[2] + products[3])),
+            dot.eq(dots[0] + dots[1]),
             left.eq(
                 (accumulator & control.add_accumulator.replicate(32)) | (b & add_b.replicate(32))
             ),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..library import Block, add_block
-from .decode import OPPOSITE
+from .decode import DECODED, OPPOSITE, decode
 from .element import ProcessingElement
 from .interfaces import ArrayInput, ArrayOutput, ContextWrite, sequencer_token
 
@@ -159,12 +159,23 @@ class ProcessingElementArray(Block):
         m.d.comb += self.advance.eq(executing & ~Cat(stalls).any())
 
     def _contexts(self, m: Module, grid: Grid) -> None:
-        """The context write to the PE it names."""
+        """The context write, decoded and registered, to the PE it names."""
         write = self.context_write
+        enable = Signal()
+        element_index = Signal.like(write.element)
+        bank, slot = Signal.like(write.bank), Signal.like(write.slot)
+        instruction = Signal(DECODED)
+        m.d.sync += [
+            enable.eq(write.enable),
+            element_index.eq(write.element),
+            bank.eq(write.bank),
+            slot.eq(write.slot),
+            instruction.eq(decode(m, write.instruction, self.pea.operations)),
+        ]
         for index, element in enumerate(element for line in grid for element in line):
             m.d.comb += [
-                element.write.eq(write.enable & (write.element == index)),
-                element.write_bank.eq(write.bank),
-                element.write_slot.eq(write.slot),
-                element.write_instruction.eq(write.instruction),
+                element.write.eq(enable & (element_index == index)),
+                element.write_bank.eq(bank),
+                element.write_slot.eq(slot),
+                element.write_instruction.eq(instruction),
             ]

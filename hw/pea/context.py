@@ -6,12 +6,12 @@ from amaranth.hdl import Cat, Module, Shape
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.instruction import Instruction
 from ..library import Block
+from .decode import DECODED
 
 
 class ContextStore(Block):
-    """Reads one instruction a clock while another bank may be written.
+    """Reads one decoded instruction a clock while another bank may be written.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class ContextStore(Block):
                 "fetch": In(1),
                 "bank": In(bank),
                 "slot": In(slot),
-                "instruction": Out(Instruction),
+                "instruction": Out(DECODED),
                 "write": In(1),
                 "write_bank": In(bank),
                 "write_slot": In(slot),
-                "write_instruction": In(Instruction),
+                "write_instruction": In(DECODED),
             },
             context_banks=context_banks,
             context_slots=context_slots,
@@ -52,7 +52,7 @@ class ContextStore(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.storage = storage = memory.Memory(
-            shape=Instruction,
+            shape=DECODED,
             depth=self.depth,
             init=[],
             # a bank is never written while it is read: no logic for that case

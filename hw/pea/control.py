@@ -53,7 +53,6 @@ SETTINGS: dict[str, frozenset[Operation]] = {
     # the multiplier's second factor
     "factor_b": frozenset({Op.MUL, Op.MULH}),
     "factor_one": ALL_OPERATIONS - _MULTIPLIED - _ORDERED - _EQUAL,
-    "factor_power": frozenset({Op.SHL}) | _RIGHT | _SATURATED,
     "requantise": frozenset({Op.REQUANTISE}),
     "shift": frozenset({Op.SHL}) | _RIGHT,
     "left": frozenset({Op.SHL}),

@@ -1,18 +1,23 @@
-"""The instruction as the PE executes it: decoded a clock before, so that execution is short."""
+"""The instruction as the PEs hold and execute it: decoded once, when it is written.
+
+Instructions are decoded on their way into the context stores, by one decoder for the whole
+array, so that neither the PEs' area nor their clock pays for it.
+"""
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from ..layouts.instruction import (
     REGISTER_BITS,
+    STAGE_BITS,
     OperandSource,
     Operation,
     OutputSelect,
     PredicateMode,
 )
-from .control import BINARY, DATAPATH_CONTROL, decode_datapath, one_of
+from .control import BINARY, DATAPATH_CONTROL, available_operations, decode_datapath, one_of
 
 DIRECTIONS = ("north", "east", "south", "west")
 OPPOSITE = {"north": "south", "east": "west", "south": "north", "west": "east"}
@@ -25,9 +30,14 @@ LINK_SOURCES = {
 }
 
 SOURCE = data.StructLayout(
-    {**dict.fromkeys(DIRECTIONS, 1), "from_register": 1, "register": REGISTER_BITS, "constant": 32}
+    {
+        **dict.fromkeys(DIRECTIONS, 1),
+        "from_register": 1,
+        "register": REGISTER_BITS,
+        "from_constant": 1,
+    }
 )
-"""Where a value comes from: at most one bit is set; ``constant`` is zero unless it is the value."""
+"""Where a value comes from: at most one bit is set, none for zero."""
 
 OUTPUT = data.StructLayout({"result": 1, "straight": 1, "route": 1})
 """What an output link takes; at most one bit is set."""
@@ -39,52 +49,52 @@ DECODED = data.StructLayout(
         "a": SOURCE,
         "b": SOURCE,
         "route": SOURCE,
+        "constant": 32,
         "outputs": data.StructLayout(dict.fromkeys(DIRECTIONS, OUTPUT)),
-        "predicate": PredicateMode,
+        "if_true": 1,
+        "if_false": 1,
         "write_register": 1,
         "destination_register": REGISTER_BITS,
         "write_predicate": 1,
         "exit": 1,
-        "enabled": 1,
-        "demand_north": 1,
-        "demand_west": 1,
+        "uses_north": 1,
+        "uses_west": 1,
+        "stage": STAGE_BITS,
     }
 )
-"""``enabled``: the instruction's stage is active. ``demand_*``: enabled and using that input."""
+"""``uses_*``: if enabled, the instruction demands that input."""
 
 
-def decode(m: Module, instruction: Any, active: Value, available: frozenset[Operation]) -> Any:
-    """The decoded form of ``instruction`` in a cycle with these ``active`` stages, combinational.
+def decode(m: Module, instruction: Any, operations: str) -> Any:
+    """The decoded form of ``instruction`` for PEs with ``operations``, combinational.
 
-    An operation that is not ``available`` uses no operand and gives no result.
+    An operation that is not available uses no operand and gives no result.
     """
+    available = available_operations(operations)
     control = instruction.control
     decoded = Signal(DECODED)
     uses_a = one_of(control.operation, available)
     uses_b = one_of(control.operation, available & BINARY)
-    enabled = active.bit_select(control.stage, 1)
     # ABS chooses between a and minus b
     twice_a = one_of(control.operation, available & {Operation.ABS})
-    b = (
-        Mux(twice_a, Value.cast(control.a), Value.cast(control.b)),
-        Mux(twice_a, control.a_register, control.b_register),
-    )
+    b = Mux(twice_a, Value.cast(control.a), Value.cast(control.b))
+    b_register = Mux(twice_a, control.a_register, control.b_register)
     m.d.comb += [
         decoded.datapath.eq(decode_datapath(m, control.operation, available)),
         decoded.valid_operation.eq(uses_a),
-        decoded.a.eq(_source(m, control.a, control.a_register, instruction.constant, uses_a)),
-        decoded.b.eq(_source(m, *b, instruction.constant, uses_b | twice_a)),
-        decoded.route.eq(
-            _source(m, control.route, control.b_register, instruction.constant, Const(1))
-        ),
-        decoded.predicate.eq(control.predicate),
+        decoded.a.eq(_source(control.a, control.a_register, uses_a)),
+        decoded.b.eq(_source(b, b_register, uses_b | twice_a)),
+        decoded.route.eq(_source(control.route, control.b_register, Const(1))),
+        decoded.constant.eq(instruction.constant),
+        decoded.if_true.eq(control.predicate == PredicateMode.IF_TRUE),
+        decoded.if_false.eq(control.predicate == PredicateMode.IF_FALSE),
         decoded.write_register.eq(control.write_register),
         decoded.destination_register.eq(control.destination_register),
         decoded.write_predicate.eq(control.write_predicate),
         decoded.exit.eq(control.exit),
-        decoded.enabled.eq(enabled),
+        decoded.stage.eq(control.stage),
     ]
-    any_route: Value = Value.cast(0)
+    any_route: Value = Const(0)
     for direction in DIRECTIONS:
         select, output = control[direction], decoded.outputs[direction]
         m.d.comb += [
@@ -95,24 +105,22 @@ def decode(m: Module, instruction: Any, active: Value, available: frozenset[Oper
         any_route = any_route | output.route
     for direction in ("north", "west"):
         source = LINK_SOURCES[direction]
-        used = (
+        m.d.comb += decoded[f"uses_{direction}"].eq(
             ((control.a == source) & uses_a)
             | ((control.b == source) & uses_b)
             | ((control.route == source) & any_route)
             | decoded.outputs[OPPOSITE[direction]].straight
         )
-        m.d.comb += decoded[f"demand_{direction}"].eq(used & enabled)
     return decoded
 
 
-def _source(m: Module, source: Any, register: Value, constant: Value, used: Value) -> Any:
-    """A SOURCE for an operand field; zero if the operand is not used."""
-    chosen = Signal(SOURCE)
+def _source(source: Any, register: Value, used: Value) -> Value:
+    """The bits of a SOURCE for an operand field; none set if the operand is not used."""
     code = Value.cast(source)
-    m.d.comb += [chosen[side].eq((code == LINK_SOURCES[side].value) & used) for side in DIRECTIONS]
-    m.d.comb += [
-        chosen.from_register.eq((code == OperandSource.REGISTER.value) & used),
-        chosen.register.eq(register),
-        chosen.constant.eq(Mux((code == OperandSource.CONSTANT.value) & used, constant, 0)),
-    ]
-    return chosen
+    fields: dict[str, Value] = {
+        side: (code == LINK_SOURCES[side].value) & used for side in DIRECTIONS
+    }
+    fields["from_register"] = (code == OperandSource.REGISTER.value) & used
+    fields["register"] = register
+    fields["from_constant"] = (code == OperandSource.CONSTANT.value) & used
+    return Cat(*fields.values())

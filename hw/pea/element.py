@@ -7,17 +7,27 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
-from ..layouts.instruction import Instruction, PredicateMode
 from ..library import Block, add_block
 from .arithmetic import Arithmetic
 from .context import ContextStore
-from .control import available_operations
-from .decode import DECODED, DIRECTIONS, OPPOSITE, decode
+from .decode import DECODED, DIRECTIONS, OPPOSITE
 from .interfaces import bank_shape, slot_shape
 from .registers import READERS, RegisterFile
 
 LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
+
+EXECUTING = data.StructLayout(
+    {
+        "code": DECODED,
+        "constants": data.StructLayout(dict.fromkeys(READERS, 32)),
+        "enabled": 1,
+        "demand_north": 1,
+        "demand_west": 1,
+    }
+)
+"""The instruction in execution. ``constants``: for each reader the constant, zero if it reads
+something else. ``enabled``: the instruction's stage is active."""
 
 EFFECTS = data.StructLayout(
     {
@@ -56,7 +66,7 @@ class ProcessingElement(Block):
     north_in .. west_in, north_out .. west_out: links, data and valid; outputs are registers.
     demand_north, demand_west: out, 1 bit, the instruction in execution uses that input (registers).
     exit: out, 1 bit, register.
-    write, write_bank, write_slot, write_instruction: in, context write.
+    write, write_bank, write_slot, write_instruction: in, context write, already decoded.
 
     Timing: result latency ``pipeline_stages`` cycles to a link, register or the predicate; STRAIGHT
     and ROUTE one cycle. No combinational path from input to output.
@@ -65,7 +75,6 @@ class ProcessingElement(Block):
     """
 
     def __init__(self, pea: PeaConfig) -> None:
-        self.available = available_operations(pea.operations)
         self.pipeline_stages = pea.pipeline_stages
         self.operations = pea.operations
         self.registers = pea.registers
@@ -89,7 +98,7 @@ class ProcessingElement(Block):
                 "write": In(1),
                 "write_bank": In(bank_shape(pea)),
                 "write_slot": In(slot_shape(pea)),
-                "write_instruction": In(Instruction),
+                "write_instruction": In(DECODED),
             },
             context_slots=pea.context_slots,
             context_banks=pea.context_banks,
@@ -107,35 +116,32 @@ class ProcessingElement(Block):
         add_block(m, platform, "arithmetic", arithmetic)
 
         now = self._instruction(m, context)
+        code = now.code
         reset = Signal()
         predicate = Signal()
         acts = Signal()
         m.d.comb += [
             reset.eq((self.decode & self.clear) | self.restart),
             registers.reset.eq(reset),
-            acts.eq(
-                now.enabled
-                & ~((now.predicate == PredicateMode.IF_TRUE) & ~predicate)
-                & ~((now.predicate == PredicateMode.IF_FALSE) & predicate)
-            ),
+            acts.eq(now.enabled & ~(code.if_true & ~predicate) & ~(code.if_false & predicate)),
         ]
         for reader in READERS:
             m.d.comb += [
-                getattr(registers, f"{reader}_read").eq(now[reader].from_register),
-                getattr(registers, f"{reader}_register").eq(now[reader].register),
+                getattr(registers, f"{reader}_read").eq(code[reader].from_register),
+                getattr(registers, f"{reader}_register").eq(code[reader].register),
             ]
-        a, a_valid = self._value(now.a, registers.a_data)
-        b, b_valid = self._value(now.b, registers.b_data)
+        a, a_valid = self._value(code.a, now.constants.a | registers.a_data)
+        b, b_valid = self._value(code.b, now.constants.b | registers.b_data)
         m.d.comb += [
             arithmetic.advance.eq(self.advance),
             arithmetic.reset.eq(reset),
-            arithmetic.issue.eq(acts & now.valid_operation & a_valid & b_valid),
+            arithmetic.issue.eq(acts & code.valid_operation & a_valid & b_valid),
             arithmetic.a.eq(a),
             arithmetic.b.eq(b),
-            arithmetic.control.eq(now.datapath),
+            arithmetic.control.eq(code.datapath),
             arithmetic.predicate.eq(predicate),
         ]
-        effects = self._effects(m, now)
+        effects = self._effects(m, code)
         not_zero = Signal()
         m.d.comb += [
             not_zero.eq(arithmetic.result.any()),
@@ -155,8 +161,8 @@ class ProcessingElement(Block):
         return m
 
     def _instruction(self, m: Module, context: ContextStore) -> Any:
-        """Fetch and decode; the decoded instruction in execution."""
-        now = Signal(DECODED)
+        """Fetch; the instruction in execution."""
+        now = Signal(EXECUTING)
         m.d.comb += [
             context.fetch.eq(self.fetch),
             context.bank.eq(self.bank),
@@ -168,15 +174,28 @@ class ProcessingElement(Block):
             self.demand_north.eq(now.demand_north),
             self.demand_west.eq(now.demand_west),
         ]
+        fetched = context.instruction
+        enabled = self.active.bit_select(fetched.stage, 1)
         with m.If(self.decode):
-            m.d.sync += now.eq(decode(m, context.instruction, self.active, self.available))
+            m.d.sync += [
+                now.code.eq(fetched),
+                now.enabled.eq(enabled),
+                now.demand_north.eq(fetched.uses_north & enabled),
+                now.demand_west.eq(fetched.uses_west & enabled),
+            ]
+            m.d.sync += [now.constants[reader].eq(fetched.constant) for reader in READERS]
         with m.Elif(self.restart):
             m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
+        for reader in READERS:  # outermost, so that it becomes the registers' synchronous reset
+            with m.If(self.decode & ~fetched[reader].from_constant):
+                m.d.sync += now.constants[reader].eq(0)
         return now
 
-    def _value(self, source: Any, register: Value) -> tuple[Value, Value]:
-        """The value that ``source`` chooses, and whether it is valid."""
-        value: Value = source.constant | register
+    def _value(self, source: Any, value: Value) -> tuple[Value, Value]:
+        """The value that ``source`` chooses, and whether it is valid.
+
+        ``value`` is the constant or register's content, zero if ``source`` is a link.
+        """
         missing: Value = Const(0)
         for side in DIRECTIONS:
             link = getattr(self, f"{side}_in")
@@ -184,16 +203,16 @@ class ProcessingElement(Block):
             missing |= source[side] & ~link.valid
         return value, ~missing
 
-    def _effects(self, m: Module, now: Any) -> Any:
+    def _effects(self, m: Module, code: Any) -> Any:
         """What becomes of the result that leaves the datapath in this cycle."""
         effects: Any = Signal(EFFECTS)
         m.d.comb += [
-            effects.write_register.eq(now.write_register),
-            effects.destination_register.eq(now.destination_register),
-            effects.write_predicate.eq(now.write_predicate),
-            effects.exit.eq(now.exit),
+            effects.write_register.eq(code.write_register),
+            effects.destination_register.eq(code.destination_register),
+            effects.write_predicate.eq(code.write_predicate),
+            effects.exit.eq(code.exit),
         ]
-        m.d.comb += [effects[side].eq(now.outputs[side].result) for side in DIRECTIONS]
+        m.d.comb += [effects[side].eq(code.outputs[side].result) for side in DIRECTIONS]
         for stage in range(1, self.pipeline_stages):
             later: Any = Signal(EFFECTS, name=f"effects_{stage}")
             with m.If(self.advance):
@@ -211,12 +230,12 @@ class ProcessingElement(Block):
         acts: Value,
     ) -> None:
         """The output links: a valid result, else what passes through, else nothing."""
-        route, route_valid = self._value(now.route, register)
-        from_link = Cat(now.route[side] for side in DIRECTIONS).any()
+        route, route_valid = self._value(now.code.route, now.constants.route | register)
+        from_link = Cat(now.code.route[side] for side in DIRECTIONS).any()
         for side in DIRECTIONS:
             straight = getattr(self, f"{OPPOSITE[side]}_in")
             out = getattr(self, f"{side}_out")
-            output = now.outputs[side]
+            output = now.code.outputs[side]
             result = Signal(name=f"result_{side}")
             m.d.comb += result.eq(arithmetic.valid & effects[side])
             passed = straight.data & output.straight.replicate(32)

@@ -113,7 +113,8 @@ class ContextWrite(wiring.Signature):
     """Writes one instruction into the context store, seen from the array.
 
     ``enable``: write in this cycle. ``bank``, ``element`` (row-major PE index), ``slot``: where.
-    A bank must not be written while a run uses it.
+    A bank must not be written while a run uses it, nor in the clock before a command for it is
+    offered.
     """
 
     def __init__(self, pea: PeaConfig) -> None:

@@ -15,15 +15,16 @@ FACTOR_BITS = 34
 
 
 def byte_products(a: Value, b: Value) -> list[Value]:
-    """The four products of the signed bytes of ``a`` and ``b``, 16 bits each."""
-    return [
+    """Sums of two products each of the signed bytes of ``a`` and ``b``, 17 bits signed."""
+    products = [
         (a.word_select(byte, 8).as_signed() * b.word_select(byte, 8).as_signed())[:16].as_signed()
         for byte in range(4)
     ]
+    return [products[0] + products[1], products[2] + products[3]]
 
 
 def scaled_power(m: Module, b: Value, control: Any) -> Value:
-    """``multiplier``, 1 or 2 times a power of two up to 2**15: 33 bits.
+    """``multiplier``, 1 or 2 times a power of two up to 2**15: 33 bits; 0 if it is not needed.
 
     The exponent is the amount for left shifts, 15 minus the amount for right ones.
     """

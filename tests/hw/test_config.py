@@ -28,7 +28,7 @@ RANGES = {
     "pea.context_banks": (2, 8),
     "pea.registers": (2, 16),
     "pea.stages": (1, 8),
-    "pea.pipeline_stages": (1, 4),
+    "pea.pipeline_stages": (1, 6),
     "control_block_unit.blocks": (8, 1024),
     "control_block_unit.successors": (8, 4096),
     "control_block_unit.instances": (1, 256),

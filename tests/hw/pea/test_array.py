@@ -10,7 +10,7 @@ from .reference import dot4, instruction, requantise, signed
 PASS = Operation.PASS
 
 
-@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+@pytest.mark.parametrize("stages", [1, 2, 3, 4, 5, 6])
 def test_result_reaches_the_neighbour_after_its_latency(stages: int) -> None:
     """PE (0, 1) passes what comes from the west back west; cycles counted by the words dropped."""
     pea = configuration(rows=1, columns=2, pipeline_stages=stages)

@@ -37,11 +37,11 @@ def stream_through(pea, code: list[dict], words: list[tuple[int, int]], **run: i
     """Feed pairs by west and north through PE (0, 0); the words on its west output."""
     program = {(0, 0, slot): fields for slot, fields in enumerate(code)}
     inputs = {("west", 0): [a for a, _ in words], ("north", 0): [b for _, b in words]}
-    fields = {"body_length": len(code), "body_trips": len(words), "flush": 5} | run
+    fields = {"body_length": len(code), "body_trips": len(words), "flush": 7} | run
     return execute(pea, program, command(**fields), inputs).pushed.get(("west", 0), [])
 
 
-@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+@pytest.mark.parametrize("stages", [1, 2, 3, 4, 5, 6])
 def test_stateless_operations(stages: int) -> None:
     """All of them in one program: the operands stay in registers while each operation runs."""
     generator = random.Random(seed())
@@ -89,7 +89,7 @@ def test_every_edge_pair_back_to_back(operation: Operation, operations: str) -> 
         assert got == [binary(operation, a, b) for a, b in words]
 
 
-@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+@pytest.mark.parametrize("stages", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("operations", ["all", "ai"])
 def test_requantise(stages: int, operations: str) -> None:
     """A product of four bytes, a bias and parameters, over all shifts and the clamp's edges."""
