@@ -8,6 +8,7 @@ from typing import Any
 from amaranth.lib import data
 from cocotb.triggers import FallingEdge, ReadOnly
 
+from octopus.hw.layouts.block import BlockStatistics
 from octopus.hw.layouts.space import ConfigurationRegion
 from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch
 from octopus.verify.bench.cbu_graphs import Graph
@@ -30,6 +31,8 @@ from octopus.verify.golden.cbu import (
 )
 
 CONFIGURATION_OFFSET_BITS = 21
+STATISTICS_BYTES = 4 * BlockStatistics.WORDS
+STATISTICS_FIELDS = BlockStatistics.FAULTS + 1
 
 
 class Stream:
@@ -64,6 +67,7 @@ class Player:
     to_host, ran: tokens the host got, tasks of the unit with their TBU.
     busy: by block, the sum of busy cycles; mean: their running mean, as specified.
     stall, longest_task: chance not to be ready in a cycle; bound of a task's cycles.
+    idle_cycles: cycles since a token, a dispatch or a completion last moved.
     """
 
     def __init__(self, device: Any, place: Place, task_block_units: int, random: Random) -> None:
@@ -95,6 +99,7 @@ class Player:
         self.blocks: Sequence[BlockModel] = ()
         self.execute: Callable[[TaskModel], ResultModel] = lambda task: ResultModel(0)
         self.now = 0
+        self.idle_cycles = 0
         for source in (self.token_in, *self.completion, self.request):
             source.valid.value = 0
         for sink in (self.token_out, *self.dispatch):
@@ -142,10 +147,18 @@ class Player:
         self.device.x.value, self.device.y.value = self.place
         for offset, word in table_writes(self.blocks):
             await self.access(offset, word)
+        # Reset leaves the statistics as they were.
+        for block in range(len(self.blocks)):
+            for field in range(STATISTICS_FIELDS):
+                await self.access(
+                    ConfigurationRegion.STATISTICS + STATISTICS_BYTES * block + 4 * field, 0
+                )
 
     async def statistics(self, block: int, field: int) -> int:
         """A word of a block's statistics."""
-        return await self.access(ConfigurationRegion.STATISTICS + 32 * block + 4 * field)
+        return await self.access(
+            ConfigurationRegion.STATISTICS + STATISTICS_BYTES * block + 4 * field
+        )
 
     @property
     def busy_now(self) -> bool:
@@ -207,18 +220,23 @@ class Player:
 
     def _observe(self) -> None:
         """See what moves at the coming edge."""
+        self.idle_cycles += 1
         self._taken = [self.token_in] if self.token_in.moves else []
         if self._taken:
             self.arriving.popleft()
+            self.idle_cycles = 0
         if self.token_out.moves:
             self.send(received(int(self.token_out.payload.value)))
+            self.idle_cycles = 0
         for unit, port in enumerate(self.completion):
             if port.moves:
                 self._taken.append(port)
                 self._finish(unit)
+                self.idle_cycles = 0
         for unit, port in enumerate(self.dispatch):
             if port.moves:
                 self._start(unit, unpack_bits(Dispatch, int(port.payload.value)))
+                self.idle_cycles = 0
 
     def _withdraw(self) -> None:
         for port in self._taken:
