@@ -66,7 +66,9 @@ class ConfigurationRegion:
     BLOCK_TABLE = 0x10000
     SUCCESSOR_TABLE = 0x20000
     STATISTICS = 0x30000
-    END = 0x40000
+    TOKEN_BALANCE = 0x40000
+    """A word an instance: control tokens of it sent to the network minus those taken from it."""
+    END = 0x50000
 
 
 class ClusterRegister:
@@ -76,6 +78,12 @@ class ClusterRegister:
     """Cluster-memory byte offset of the kernel table."""
     KERNEL_COUNT = 0x04
     """Number of entries in the kernel table."""
+    COMMAND = 0x08
+    """Writing a ``ClusterCommand`` carries it out; reads as the last one written."""
+    COMMAND_STATUS = 0x0C
+    """Read only: a ``ClusterCommandStatus``."""
+    EVENTS = 0x10
+    """A bit a ``ClusterEvent`` that happened; writing 1 clears the bit."""
 
 
 KERNEL_TABLE_ENTRY_WORDS = 2
