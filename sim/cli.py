@@ -1,4 +1,4 @@
-"""The command line: ``octopus emit``, ``run``, ``lint``, ``list``, ``config`` and ``registers``."""
+"""The command line: ``octopus emit``, ``run``, ``lint``, ``kernel``, ``list`` and others."""
 
 import sys
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.table import Table
 from octopus.hw.config import PRESETS, ConfigurationError, OctopusConfig
 from octopus.hw.host.registers import c_header, markdown
 
+from .kernel_cli import app as kernel_app
 from .toolchain import ToolchainError
 
 FAILURE = 1
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(kernel_app, name="kernel")
 
 ConfigOption = Annotated[
     str, typer.Option("--config", help=f"A TOML file or a preset: {', '.join(PRESETS)}.")
@@ -191,6 +193,7 @@ def registers(
 def _explained() -> tuple[type[Exception], ...]:
     """Errors that one line explains to the user."""
     from octopus.sched.driver_protocol import DriverError
+    from octopus.sched.kernels.plan_program import PlanError
     from octopus.sched.kernels.task import TaskError
     from octopus.sched.policies.placement import PlacementError
     from octopus.sched.program import LoweringError
@@ -204,6 +207,7 @@ def _explained() -> tuple[type[Exception], ...]:
         LoweringError,
         OSError,
         PlacementError,
+        PlanError,
         RefusedError,
         RunError,
         TaskError,

@@ -13,6 +13,7 @@ from octopus.hw.layouts.space import WORD_BYTES
 
 from .assembler import Assembler, Instruction
 from .launch import Launch
+from .registry import public_kernel
 from .task import Array, Buffer, Kernel, Operand, Task, TaskError
 
 
@@ -128,6 +129,7 @@ class _Elementwise(Task):
         return launch, output
 
 
+@public_kernel("vector_add", length=256)
 class VectorAdd(_Elementwise):
     """sums = left + right, int32 with wrap-around.
 
@@ -174,6 +176,7 @@ class VectorAdd(_Elementwise):
         )
 
 
+@public_kernel("scale", length=256, multiplier=-3, shift=1)
 class Scale(_Elementwise):
     """scaled = (values * multiplier) >> shift; the product keeps its low 32 bits.
 

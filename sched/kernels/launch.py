@@ -88,8 +88,11 @@ class Launch:
         buffer = self._buffers[operand.name]
         rows, row_words = operand.rows, operand.row_words
         stride = row_words if stride_words is None else stride_words
-        if stride == row_words and operand.words <= ROW_LIMIT:
+        dense = row_words * WORD_BYTES
+        memory_stride = dense if buffer.row_stride is None else buffer.row_stride
+        if stride == row_words and memory_stride == dense and operand.words <= ROW_LIMIT:
             rows, row_words, stride = 1, operand.words, operand.words
+            memory_stride = row_words * WORD_BYTES
         for what, value in (("rows", rows), ("words a row", row_words)):
             if value > ROW_LIMIT:
                 raise TaskError(
@@ -102,7 +105,7 @@ class Launch:
                 "scratchpad_address": address,
                 "row_words": row_words,
                 "rows": rows,
-                "memory_row_stride": row_words * WORD_BYTES,
+                "memory_row_stride": memory_stride,
                 "scratchpad_row_stride": stride * WORD_BYTES,
                 "instance_stride": buffer.instance_stride,
                 "index_stride": buffer.index_stride,

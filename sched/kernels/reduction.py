@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, Element
@@ -13,8 +13,10 @@ from octopus.hw.layouts.words import WORD_MASK
 from .assembler import Assembler, Instruction
 from .launch import Launch
 from .program import Program, schedule
+from .registry import public_kernel
 from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
 
+Dtype = Literal["int8", "int32"]
 LOWEST = -(1 << 31)
 CLASS_BITS = 8
 VALUE, BEST, SECOND, INDEX, COUNTER, LOWER = range(6)
@@ -148,6 +150,7 @@ class ReductionTask(Task):
             raise TaskError(f"{name}.classes is {classes}; allowed: {low} to {high}")
         self.name = name
         self.classes = classes
+        self.dtype = dtype
         self._kernel = ReductionKernel(program)
         self.inputs = (Operand(operand, (classes,), dtype),)
 
@@ -184,6 +187,7 @@ class ReductionTask(Task):
         )
 
 
+@public_kernel("argmax", classes=64)
 class ArgMax(ReductionTask):
     """The index of the largest element, the lowest among equals, as the result word.
 
@@ -194,7 +198,7 @@ class ArgMax(ReductionTask):
     Operands: values [classes].
     """
 
-    def __init__(self, classes: int, dtype: str = "int8", name: str = "argmax") -> None:
+    def __init__(self, classes: int, dtype: Dtype = "int8", name: str = "argmax") -> None:
         super().__init__(name, "argmax", classes, dtype, 1, (1 << 31) - 1, "values")
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
@@ -203,6 +207,7 @@ class ArgMax(ReductionTask):
         return (), int(values.argmax())
 
 
+@public_kernel("confidence", classes=10)
 class Confidence(ReductionTask):
     """How sure a classifier is: (largest - second largest logit) << 8 | class.
 
@@ -216,7 +221,7 @@ class Confidence(ReductionTask):
     Operands: logits [classes].
     """
 
-    def __init__(self, classes: int, dtype: str = "int8", name: str = "confidence") -> None:
+    def __init__(self, classes: int, dtype: Dtype = "int8", name: str = "confidence") -> None:
         super().__init__(name, "confidence", classes, dtype, 2, 1 << CLASS_BITS, "logits")
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:

@@ -27,6 +27,7 @@ from octopus.hw.layouts.words import pack
 
 from .assembler import Assembler, Instruction
 from .launch import Launch
+from .registry import public_kernel
 from .task import Array, Buffer, Kernel, Operand, Task, TaskError
 
 MAXIMUM_ROWS = 16
@@ -152,6 +153,7 @@ class MatrixTask(Task):
         self.features_out = features_out
         self._activations = Operand("activations", (rows, features_in))
         self._weights = Operand("weights", (features_out, features_in))
+        self.macs = rows * features_in * features_out
 
     @property
     def inner_words(self) -> int:
@@ -249,6 +251,7 @@ class MatrixTask(Task):
         )
 
 
+@public_kernel("dense", features_in=64, features_out=16, rows=16, multiplier=39, shift=20)
 class Dense(MatrixTask):
     """A fully connected int8 layer, requantised: int8 = clamp((x W^T + bias) * m / 2^s + z).
 
@@ -291,6 +294,8 @@ class Dense(MatrixTask):
             "relu": int(relu),
             "zero_point": zero_point,
         }
+        self.multiplier, self.shift = multiplier, shift
+        self.zero_point, self.relu = zero_point, relu
         self._bias = Operand("bias", (features_out, 1), "int32")
         self.inputs = (
             self._activations,
@@ -326,11 +331,15 @@ class Dense(MatrixTask):
         return self._words(launch, config, kernel_number, domain, cycle_limit)
 
 
+@public_kernel("gemm", features_in=64, features_out=16, rows=16)
 class Gemm(MatrixTask):
     """The int32 product of int8 matrices: products = left x right transposed.
 
+    Parameters
+    ----------
+    features_in, features_out: k and n. rows: rows of the left matrix.
+
     Operands: activations int8 [rows, k], weights int8 [n, k]; result: products int32 [rows, n].
-    Parameters as :class:`Dense`.
     """
 
     def __init__(

@@ -1,0 +1,296 @@
+"""A plan as memory writes for one cluster, and its run through any driver.
+
+The cluster's memory holds, from offset 0: kernel table, kernel images, descriptors, then all
+operands. The Control Block Unit follows the order of the steps: the source starts those that
+wait for nothing, joins bring together what a step waits for, the sink tells the host.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.block import (
+    BlockEntry,
+    BlockKind,
+    BlockStatistics,
+    SuccessorEntry,
+)
+from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.space import (
+    CONFIGURATION_BIT,
+    KERNEL_TABLE_ENTRY_WORDS,
+    WORD_BYTES,
+    ClusterRegister,
+    ConfigurationRegion,
+    address_of,
+)
+from octopus.hw.layouts.token import SHARD_BITS, TokenKind
+from octopus.hw.layouts.words import pack
+
+from ..driver_protocol import Driver, HostToken
+from .operand import Array, Operand, TaskError
+from .plan import Computation, Plan
+from .task import Buffer, Kernel
+
+X, Y = 0, 0
+"""The cluster that runs plans."""
+
+SOURCE, SINK = 0, 1
+"""Block numbers; the steps follow, then the joins."""
+
+FIRST_STEP = 2
+MAXIMUM_SUCCESSORS = 255
+MAXIMUM_SHARDS = (1 << SHARD_BITS) - 1
+RUN_LIMIT = 100_000_000
+"""Cycles a run may take, unless told otherwise."""
+
+
+class PlanError(RuntimeError):
+    """A run failed; the message names step and status."""
+
+
+@dataclass
+class PlanProgram:
+    """A plan laid out in a cluster.
+
+    Attributes
+    ----------
+    writes: (global byte address, words), in order. addresses: of every operand, by name.
+    descriptors: the steps' descriptors' global addresses. kernel_count: entries of the table,
+    which is at offset 0. words: of memory in use.
+    """
+
+    computation: Computation
+    config: OctopusConfig
+    plan: Plan
+    writes: list[tuple[int, list[int]]] = field(default_factory=list)
+    addresses: dict[str, int] = field(default_factory=dict)
+    descriptors: list[int] = field(default_factory=list)
+    kernels: list[Kernel] = field(default_factory=list)
+    words: int = 0
+
+    def input_writes(self, arrays: Sequence[Any]) -> list[tuple[int, list[int]]]:
+        """The writes of the inputs.
+
+        Raises:
+            TaskError: as :meth:`Computation.checked`.
+        """
+        checked = self.computation.checked(arrays)
+        return [
+            (self.addresses[operand.name], operand.to_words(array))
+            for operand, array in zip(self.computation.inputs, checked, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """What the Control Block Unit counted for a step."""
+
+    tasks: int
+    busy_cycles: int
+    array_cycles: int
+
+
+@dataclass(frozen=True)
+class PlanRun:
+    """What a run gave: outputs, result word (None without one), cycles as the host sees them."""
+
+    outputs: tuple[Array, ...]
+    value: int | None
+    cycles: int
+    steps: tuple[StepFigures, ...]
+
+    @property
+    def array_cycles(self) -> int:
+        """Cycles in which arrays advanced, over all tasks."""
+        return sum(step.array_cycles for step in self.steps)
+
+
+def lay_out(computation: Computation, config: OctopusConfig, cycle_limit: int = 0) -> PlanProgram:
+    """The program of a computation's plan in cluster (0, 0), over all its TBUs.
+
+    Raises:
+        TaskError: the chip cannot do it, or its tables or memory are too small.
+    """
+    plan = computation.plan(config)
+    program = PlanProgram(computation, config, plan)
+    for step in plan.steps:
+        if step.task.kernel not in program.kernels:
+            program.kernels.append(step.task.kernel)
+    images = [kernel.image(config.pea, n) for n, kernel in enumerate(program.kernels)]
+    _reserve(program, len(images) * KERNEL_TABLE_ENTRY_WORDS)
+    table = []
+    for image in images:
+        table += [_reserve(program, len(image)), len(image)]
+    _write(program, 0, [*table, *(word for image in images for word in image)])
+    for operand in (*computation.operands, *plan.scratch, *plan.constants):
+        program.addresses[operand.name] = address_of(X, Y, _reserve(program, operand.words))
+    for operand, value in plan.constants.items():
+        program.writes.append((program.addresses[operand.name], operand.to_words(value)))
+    for number, step in enumerate(plan.steps):
+        kernel = program.kernels.index(step.task.kernel)
+        buffers = _buffers(program, number)
+        words = step.task.descriptor(config, kernel, buffers, cycle_limit=cycle_limit)
+        offset = _reserve(program, len(words))
+        program.descriptors.append(address_of(X, Y, offset))
+        _write(program, offset, words)
+    _write_tables(program)
+    registers = 1 << CONFIGURATION_BIT | ConfigurationRegion.REGISTERS
+    _write(program, registers | ClusterRegister.KERNEL_TABLE_ADDRESS, [0])
+    _write(program, registers | ClusterRegister.KERNEL_COUNT, [len(images)])
+    return program
+
+
+def _reserve(program: PlanProgram, words: int) -> int:
+    """The byte offset of fresh words of memory."""
+    offset, limit = program.words * WORD_BYTES, program.config.cluster.memory_words
+    program.words += words
+    if program.words > limit:
+        raise TaskError(
+            f"{program.computation.name} needs more than {limit} words of memory "
+            "(cluster.memory_words)"
+        )
+    return offset
+
+
+def _write(program: PlanProgram, offset: int, words: list[int]) -> None:
+    program.writes.append((address_of(X, Y, offset), words))
+
+
+def _buffers(program: PlanProgram, number: int) -> Mapping[str, Buffer]:
+    """Where the operands of a step are."""
+    return {
+        name: Buffer(
+            program.addresses[part.operand] + part.offset,
+            shard_stride=part.shard_stride,
+            row_stride=part.row_stride,
+        )
+        for name, part in program.plan.steps[number].slices.items()
+    }
+
+
+def _write_tables(program: PlanProgram) -> None:
+    """Block and successor tables: (block, kind of entry, further fields) and who follows."""
+    steps = program.plan.steps
+    blocks: list[dict[str, Any]] = [{"kind": BlockKind.SOURCE}, {"kind": BlockKind.SINK}]
+    followers: list[list[int]] = [[], []]
+    for number, step in enumerate(steps):
+        if not 1 <= step.shards <= MAXIMUM_SHARDS:
+            raise TaskError(
+                f"{program.computation.name}: {step.shards} shards; allowed: 1 to {MAXIMUM_SHARDS}"
+            )
+        blocks.append(
+            {
+                "kind": BlockKind.TASK,
+                "descriptor": program.descriptors[number],
+                "task_block_units": (1 << program.config.cluster.task_block_units) - 1,
+                "kernel": program.kernels.index(step.task.kernel),
+                "shards": step.shards,
+            }
+        )
+        followers.append([])
+
+    def gather(origins: list[int], target: int) -> None:
+        """Let ``target`` follow all ``origins``."""
+        if len(origins) > 1:
+            blocks.append({"kind": BlockKind.JOIN, "join_count": len(origins)})
+            followers.append([target])
+            target = len(blocks) - 1
+        for origin in origins:
+            followers[origin].append(target)
+
+    awaited = {before for step in steps for before in step.after}
+    for number, step in enumerate(steps):
+        gather([FIRST_STEP + before for before in step.after] or [SOURCE], FIRST_STEP + number)
+    gather([FIRST_STEP + n for n in range(len(steps)) if n not in awaited], SINK)
+    _pack_tables(program, blocks, followers)
+
+
+def _pack_tables(
+    program: PlanProgram, blocks: list[dict[str, Any]], followers: list[list[int]]
+) -> None:
+    tables = program.config.control_block_unit
+    total = sum(map(len, followers)) + 1
+    for what, needed, available in (
+        ("blocks", len(blocks), tables.blocks),
+        ("successors", total, tables.successors),
+        ("successors of a block", max(map(len, followers)), MAXIMUM_SUCCESSORS),
+    ):
+        if needed > available:
+            raise TaskError(
+                f"{program.computation.name} needs {needed} {what}; the chip has {available}"
+            )
+    node = {"x": X, "y": Y, "host": 0}
+    successors: list[int] = []
+    entries: list[int] = []
+    for number, fields in enumerate(blocks):
+        following = [
+            {"destination": node, "block": target, "kind": TokenKind.ARRIVE}
+            for target in followers[number]
+        ]
+        if number == SINK:
+            host = {"host": 1}
+            following = [{"destination": host, "block": SINK, "kind": TokenKind.COMPLETE}]
+        place = {"first_successor": len(successors), "successor_count": len(following)}
+        for successor in following:
+            successors += pack(SuccessorEntry, successor)
+        entries += pack(BlockEntry, {"shards": 1} | fields | place)
+    configuration = 1 << CONFIGURATION_BIT
+    _write(program, configuration | ConfigurationRegion.BLOCK_TABLE, entries)
+    _write(program, configuration | ConfigurationRegion.SUCCESSOR_TABLE, successors)
+
+
+def run(
+    driver: Driver, program: PlanProgram, arrays: Sequence[Any], limit_cycles: int = RUN_LIMIT
+) -> PlanRun:
+    """Load a program with its inputs and run it once.
+
+    Raises:
+        TaskError: an input does not fit. PlanError: a task failed, or the limit is over.
+        DriverError: an access fails.
+    """
+    for address, words in [*program.writes, *program.input_writes(arrays)]:
+        driver.write_memory(address, words)
+    before = _statistics(driver, program)
+    start = driver.cycles
+    driver.inject(X, Y, HostToken(SOURCE, 0, 0))
+    tokens = driver.wait(limit_cycles)
+    cycles = driver.cycles - start
+    if not tokens:
+        raise PlanError(f"{program.computation.name}: no end after {limit_cycles} cycles")
+    token = tokens[0]
+    if token.status is not Status.OK:
+        number = token.block - FIRST_STEP
+        raise PlanError(f"{program.computation.name}: step {number}: {token.status.name}")
+    outputs = tuple(
+        operand.from_words(driver.read_memory(program.addresses[operand.name], operand.words))
+        for operand in program.computation.outputs
+    )
+    after = _statistics(driver, program)
+    figures = tuple(
+        StepFigures(*((b - a) & 0xFFFFFFFF for a, b in zip(one, other, strict=True)))
+        for one, other in zip(before, after, strict=True)
+    )
+    value = token.value if program.plan.result is not None else None
+    return PlanRun(outputs, value, cycles, figures)
+
+
+def _statistics(driver: Driver, program: PlanProgram) -> list[list[int]]:
+    """Completions, busy and array cycles of every step."""
+    found = []
+    for number in range(len(program.plan.steps)):
+        entry = (FIRST_STEP + number) * BlockStatistics.WORDS * WORD_BYTES
+        offset = 1 << CONFIGURATION_BIT | ConfigurationRegion.STATISTICS | entry
+        words = driver.read_memory(address_of(X, Y, offset), BlockStatistics.FAULTS + 1)
+        found.append(
+            [
+                words[BlockStatistics.COMPLETIONS],
+                words[BlockStatistics.BUSY_CYCLES],
+                words[BlockStatistics.ARRAY_CYCLES],
+            ]
+        )
+    return found
+
+
+__all__ = ["Operand", "PlanError", "PlanProgram", "PlanRun", "lay_out", "run"]
