@@ -152,3 +152,40 @@ class MeshHarness:
                     flits = []
 
         return receive
+
+
+def latencies_one_by_one(mesh: NetworkMesh, pairs: list[tuple[int, int]]) -> list[int]:
+    """Cycles from inject to eject of a one-flit packet for each pair (source, destination).
+
+    Each travels alone, in one simulation; node numbers as for :class:`NetworkMesh`.
+
+    Raises:
+        AssertionError: a packet did not arrive where it should within 100 cycles.
+    """
+    host = mesh.columns * mesh.rows
+    found: list[int] = []
+
+    async def bench(ctx):  # type: ignore[no-untyped-def]
+        for node in range(host + 1):
+            ctx.set(mesh.eject[node][0].ready, 1)
+        for source, destination in pairs:
+            place = destination % mesh.columns | destination // mesh.columns << 5
+            code = 1 << 10 if destination == host else place
+            port = mesh.inject[source][0]
+            ctx.set(port.payload, {"payload": code, "head": 1, "tail": 1})
+            ctx.set(port.valid, 1)
+            assert ctx.get(port.ready), f"node {source} does not take a packet"
+            cycles = 0
+            while not ctx.get(mesh.eject[destination][0].valid):
+                await ctx.tick()
+                ctx.set(port.valid, 0)
+                cycles += 1
+                assert cycles < 100, f"nothing came from node {source} to {destination}"
+            found.append(cycles)
+            await ctx.tick().repeat(2)
+
+    simulator = Simulator(mesh)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
