@@ -3,11 +3,22 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from .layouts.instruction import Operation
 from .layouts.memory import LENGTH_BITS
+from .layouts.operations import ALLOWED_WORDS, canonical, operations_of
 
 PRESETS = ("tiny", "ulx3s", "default", "scale")
 
@@ -60,8 +71,28 @@ class TaskBlockUnitConfig(_Section):
     stream_fifo_depth: _count(2, 16)  # type: ignore[valid-type]
 
 
+OperationPattern = str | tuple[tuple[str, ...], ...]
+"""One operation set for every PE, or rows of sets: a pattern repeated over the array."""
+
+
+def _operation_pattern(value: Any) -> OperationPattern:
+    if isinstance(value, str):
+        return canonical(value)
+    lines = value if isinstance(value, list | tuple) else ()
+    shaped = all(isinstance(line, list | tuple) and line for line in lines)
+    if not (lines and shaped and len({len(line) for line in lines}) == 1):
+        raise ValueError(f"{ALLOWED_WORDS}; or a rectangle of them: a list of equally long rows")
+    if not all(isinstance(name, str) for line in lines for name in line):
+        raise ValueError(ALLOWED_WORDS)
+    return tuple(tuple(canonical(name) for name in line) for line in lines)
+
+
 class PeaConfig(_Section):
-    """The processing-element array."""
+    """The processing-element array.
+
+    ``operations`` is one operation set for every PE (see ``hw/layouts/operations.py``) or a list of
+    rows of sets, which is repeated over the array: ``[["all", "ai"]]`` gives columns of both kinds.
+    """
 
     rows: _count(1, 16)  # type: ignore[valid-type]
     columns: _count(1, 16)  # type: ignore[valid-type]
@@ -70,7 +101,33 @@ class PeaConfig(_Section):
     registers: _size(2, 16)  # type: ignore[valid-type]
     stages: _count(1, 8)  # type: ignore[valid-type]
     pipeline_stages: _count(1, 6)  # type: ignore[valid-type]
-    operations: Literal["all", "ai"]
+    operations: Annotated[OperationPattern, BeforeValidator(_operation_pattern)]
+
+    @field_validator("operations")
+    @classmethod
+    def _pattern_fits(cls, value: OperationPattern, info: ValidationInfo) -> OperationPattern:
+        if not isinstance(value, str):
+            for what, size in (("rows", len(value)), ("columns", len(value[0]))):
+                if size > info.data.get(what, size):
+                    raise ValueError(f"a pattern of at most the array's {info.data[what]} {what}")
+        return value
+
+    def operation_set(self, row: int, column: int) -> str:
+        """The operation set of PE (row, column), in its one spelling."""
+        if isinstance(self.operations, str):
+            return canonical(self.operations)
+        line = self.operations[row % len(self.operations)]
+        return canonical(line[column % len(line)])
+
+    def operations_at(self, row: int, column: int) -> frozenset[Operation]:
+        """The operations that PE (row, column) has; NOP is always among them."""
+        return operations_of(self.operation_set(row, column))
+
+    @property
+    def operation_sets(self) -> tuple[str, ...]:
+        """The distinct operation sets of the array, in the order of the PEs (row-major)."""
+        places = ((row, column) for row in range(self.rows) for column in range(self.columns))
+        return tuple(dict.fromkeys(self.operation_set(*place) for place in places))
 
 
 class ControlBlockUnitConfig(_Section):

@@ -25,7 +25,7 @@ from octopus.hw.library import Block, ModuleLibrary
 from octopus.hw.pea import ProcessingElement, ProcessingElementArray, Sequencer
 
 BLOCKS: dict[str, Callable[[PeaConfig], Block]] = {
-    "element": ProcessingElement,
+    "element": lambda pea: ProcessingElement(pea, pea.operation_set(0, 0)),
     "sequencer": Sequencer,
     "array": ProcessingElementArray,
 }

@@ -61,7 +61,7 @@ class ProcessingElementArray(Block):
         for row in range(self.pea.rows):
             grid.append([])
             for column in range(self.pea.columns):
-                element = ProcessingElement(self.pea)
+                element = ProcessingElement(self.pea, self.pea.operation_set(row, column))
                 add_block(m, platform, f"element_{row}_{column}", element)
                 grid[-1].append(element)
         executing, restart = self._distribute(m, grid)
@@ -159,23 +159,25 @@ class ProcessingElementArray(Block):
         m.d.comb += self.advance.eq(executing & ~Cat(stalls).any())
 
     def _contexts(self, m: Module, grid: Grid) -> None:
-        """The context write, decoded and registered, to the PE it names."""
+        """The context write, decoded for each kind of PE and registered, to the PE it names."""
         write = self.context_write
         enable = Signal()
         element_index = Signal.like(write.element)
         bank, slot = Signal.like(write.bank), Signal.like(write.slot)
-        instruction = Signal(DECODED)
         m.d.sync += [
             enable.eq(write.enable),
             element_index.eq(write.element),
             bank.eq(write.bank),
             slot.eq(write.slot),
-            instruction.eq(decode(m, write.instruction, self.pea.operations)),
         ]
+        decoded: dict[str, Any] = {}
+        for number, operations in enumerate(self.pea.operation_sets):
+            decoded[operations] = Signal(DECODED, name=f"decoded_{number}")
+            m.d.sync += decoded[operations].eq(decode(m, write.instruction, operations))
         for index, element in enumerate(element for line in grid for element in line):
             m.d.comb += [
                 element.write.eq(enable & (element_index == index)),
                 element.write_bank.eq(bank),
                 element.write_slot.eq(slot),
-                element.write_instruction.eq(instruction),
+                element.write_instruction.eq(decoded[element.operations]),
             ]

@@ -8,13 +8,10 @@ from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data
 
 from ..layouts.instruction import Operation
+from ..layouts.operations import operations_of
 
 Op = Operation
 
-AI_OPERATIONS = frozenset(
-    {Op.PASS, Op.ADD, Op.MAX, Op.MIN, Op.RELU, Op.CLAMP8, Op.DOT4, Op.READ_ACCUMULATOR}
-    | {Op.REQUANTISE}
-)
 ALL_OPERATIONS = frozenset(set(Op) - {Op.NOP})
 
 UNARY = frozenset({Op.PASS, Op.ABS, Op.RELU, Op.CLAMP8, Op.READ_ACCUMULATOR})
@@ -69,14 +66,15 @@ DATAPATH_CONTROL = data.StructLayout(dict.fromkeys(SETTINGS, 1))
 
 
 def available_operations(operations: str) -> frozenset[Operation]:
-    """The operations of a PE built with ``operations``.
+    """The operations other than NOP of a PE built with the set ``operations``.
 
     Raises:
-        ValueError: neither "all" nor "ai".
+        ValueError: no such operation set (``hw/layouts/operations.py``).
     """
-    if operations not in ("all", "ai"):
-        raise ValueError(f"operations is {operations!r}; allowed: 'all', 'ai'")
-    return ALL_OPERATIONS if operations == "all" else AI_OPERATIONS
+    try:
+        return operations_of(operations) - {Op.NOP}
+    except ValueError as error:
+        raise ValueError(f"operations is {operations!r}; allowed: {error}") from None
 
 
 def one_of(operation: Any, members: Collection[Enum]) -> Value:

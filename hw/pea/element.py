@@ -7,6 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
+from ..layouts.operations import canonical
 from ..library import Block, add_block
 from .arithmetic import Arithmetic
 from .context import ContextStore
@@ -47,12 +48,13 @@ EFFECTS = data.StructLayout(
 class ProcessingElement(Block):
     """Executes one instruction a cycle: context store, operands, datapath, output links.
 
-    All PEs of an array are this module; coordinates do not enter.
+    All PEs of an array with the same operations are one module; coordinates do not enter.
 
     Parameters
     ----------
     pea: the array's configuration. Used: ``context_banks``, ``context_slots``, ``registers``,
-    ``stages``, ``pipeline_stages``, ``operations``.
+    ``stages``, ``pipeline_stages``.
+    operations: the PE's operation set (see ``hw/layouts/operations.py``).
 
     Ports
     -----
@@ -74,9 +76,9 @@ class ProcessingElement(Block):
     Source: own.
     """
 
-    def __init__(self, pea: PeaConfig) -> None:
+    def __init__(self, pea: PeaConfig, operations: str) -> None:
         self.pipeline_stages = pea.pipeline_stages
-        self.operations = pea.operations
+        self.operations = canonical(operations)
         self.registers = pea.registers
         self.context = (pea.context_banks, pea.context_slots)
         links = {f"{side}_in": In(LINK) for side in DIRECTIONS}
@@ -105,7 +107,7 @@ class ProcessingElement(Block):
             registers=pea.registers,
             stages=pea.stages,
             pipeline_stages=pea.pipeline_stages,
-            operations=pea.operations,
+            operations=self.operations,
         )
 
     def elaborate(self, platform: Any) -> Module:

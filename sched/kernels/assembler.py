@@ -17,22 +17,6 @@ from octopus.hw.layouts.words import WORD_MASK, pack
 
 from .task import TaskError
 
-AI_OPERATIONS = frozenset(
-    {
-        Operation.NOP,
-        Operation.PASS,
-        Operation.ADD,
-        Operation.MAX,
-        Operation.MIN,
-        Operation.RELU,
-        Operation.CLAMP8,
-        Operation.DOT4,
-        Operation.READ_ACCUMULATOR,
-        Operation.REQUANTISE,
-    }
-)
-"""Operations of an array configured with ``operations = "ai"``."""
-
 
 @dataclass(frozen=True)
 class Instruction:
@@ -161,10 +145,10 @@ class Assembler:
             raise TaskError(f"kernel {self.name}: slot is {slot}; allowed: 0 to {self.slots - 1}")
         if (row, column, slot) in self._placed:
             raise TaskError(f"kernel {self.name}: PE ({row}, {column}) slot {slot} is taken")
-        if self.pea.operations == "ai" and instruction.operation not in AI_OPERATIONS:
+        if instruction.operation not in self.pea.operations_at(row, column):
             raise TaskError(
-                f"kernel {self.name} needs {instruction.operation.name}; "
-                'the array has operations = "ai"'
+                f"kernel {self.name} needs {instruction.operation.name} on PE ({row}, {column}), "
+                f"which has the operations {self.pea.operation_set(row, column)}"
             )
         self._placed[row, column, slot] = instruction
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from octopus.hw.config import PRESETS, ConfigurationError, OctopusConfig
+from octopus.hw.layouts.instruction import Operation
+from octopus.hw.layouts.operations import OPERATION_SETS
 
 TINY = tomllib.loads(resources.files("octopus.hw.presets").joinpath("tiny.toml").read_text())
 
@@ -60,7 +62,7 @@ POWERS_OF_TWO = (
 )
 
 CHOICES = {
-    "pea.operations": ("all", "ai"),
+    "pea.operations": ("all", "ai", "general", "alu"),
     "control_network.routing": ("dimension_ordered", "west_first"),
     "data_network.routing": ("dimension_ordered", "west_first"),
 }
@@ -181,6 +183,48 @@ def test_unknown_section():
 def test_name_that_is_no_name(name):
     message = message_for(toml_of({**TINY, "name": name}))
     assert f"name is {name!r}; allowed: " in message
+
+
+def operations(text: str) -> str:
+    """The tiny preset's text with another value of ``pea.operations``."""
+    return toml_of(TINY).replace("operations = 'all'", f"operations = {text}")
+
+
+def test_a_pattern_of_operations_repeats_over_the_array():
+    text = operations('[["all", "ai"], ["mul+add", "alu"]]').replace("rows = 2", "rows = 3")
+    pea = OctopusConfig.from_toml(text.replace("columns = 2", "columns = 3")).pea
+    kinds = [[pea.operation_set(row, column) for column in range(3)] for row in range(3)]
+    assert kinds == [["all", "ai", "all"], ["add+mul", "alu", "add+mul"], ["all", "ai", "all"]]
+    assert pea.operation_sets == ("all", "ai", "add+mul", "alu")
+    assert pea.operations_at(1, 2) == {Operation.NOP, Operation.ADD, Operation.MUL}
+    assert pea.operations_at(2, 1) == OPERATION_SETS["ai"]
+
+
+def test_an_operation_set_has_one_spelling():
+    every = " + ".join(operation.name.lower() for operation in Operation).replace(" ", "")
+    for text, spelling in ((every, "all"), ("alu+ai+general", "all"), ("mul+nop+add", "add+mul")):
+        assert OctopusConfig.from_toml(operations(f'"{text}"')).pea.operations == spelling
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ('"mul+fast"', "'all', 'ai'"),
+        ('"MUL"', "operations in lower case"),
+        ('""', "'all', 'ai'"),
+        ("[]", "a list of equally long rows"),
+        ("[[]]", "a list of equally long rows"),
+        ('[["all"], ["ai", "all"]]', "a list of equally long rows"),
+        ('["all"]', "a list of equally long rows"),
+        ('[["all", 3]]', "'all', 'ai'"),
+        ('[["all", "all", "ai"]]', "a pattern of at most the array's 2 columns"),
+        ('[["all"], ["all"], ["ai"]]', "a pattern of at most the array's 2 rows"),
+    ],
+)
+def test_operations_that_are_none(text, allowed):
+    message = message_for(operations(text))
+    assert "pea.operations is " in message
+    assert allowed in message
 
 
 def test_not_toml():

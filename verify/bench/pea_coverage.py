@@ -2,25 +2,31 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import OperandSource, Operation, PredicateMode
-from octopus.verify.golden.arithmetic import ARTIFICIAL_INTELLIGENCE
 from octopus.verify.golden.instruction import DecodedInstruction, decode
 
 Point = tuple[str, Operation, OperandSource, PredicateMode, bool]
 
 
 def declared_points(pea: PeaConfig) -> frozenset[Point]:
-    """Every point: for operands a and b (of the operations that use them), every operation,
-    source and predicate mode, in a cycle that had to wait and in one that had not."""
+    """Every point that some PE of the array can meet."""
+    places = ((row, column) for row in range(pea.rows) for column in range(pea.columns))
+    return frozenset().union(*(points_at(pea, *place) for place in places))
+
+
+@lru_cache(maxsize=256)
+def points_at(pea: PeaConfig, row: int, column: int) -> frozenset[Point]:
+    """The points that PE (row, column) can meet: for operands a and b (of the operations that use
+    them), every operation it has, source that can be valid there and predicate mode, in a cycle
+    that had to wait and in one that had not."""
     points = set()
-    for operation in Operation:
-        if pea.operations == "ai" and operation not in ARTIFICIAL_INTELLIGENCE:
-            continue
+    for operation in pea.operations_at(row, column):
         probe = decode(operation.value, 0, 0)
         for operand, used in (("a", probe.uses_a), ("b", probe.uses_b)):
-            for source in _sources(pea) if used else ():
+            for source in _sources(pea, row, column) if used else ():
                 for predicate in PredicateMode:
                     points |= {
                         (operand, operation, source, predicate, stalled)
@@ -29,12 +35,12 @@ def declared_points(pea: PeaConfig) -> frozenset[Point]:
     return frozenset(points)
 
 
-def _sources(pea: PeaConfig) -> list[OperandSource]:
+def _sources(pea: PeaConfig, row: int, column: int) -> list[OperandSource]:
     """Sources that can be valid: east and south need a neighbour."""
     absent = set()
-    if pea.columns == 1:
+    if column == pea.columns - 1:
         absent.add(OperandSource.EAST)
-    if pea.rows == 1:
+    if row == pea.rows - 1:
         absent.add(OperandSource.SOUTH)
     return [source for source in OperandSource if source not in absent]
 

@@ -16,7 +16,7 @@ from octopus.hw.layouts.instruction import (
 from octopus.hw.layouts.words import pack
 from octopus.sched.kernels.assembler import Assembler, Instruction
 
-from .pea_coverage import Point
+from .pea_coverage import Point, points_at
 
 INTERESTING = (0, 1, 2, 31, 32, 127, 128, 255, 0x7FFFFFFF, 0x80000000, 0x80808080, 0xFFFFFFFF)
 SOURCES = tuple(OperandSource)
@@ -109,10 +109,12 @@ def random_image(random: Random, pea: PeaConfig, wanted: Sequence[Point] = ()) -
     for row in range(pea.rows):
         for column in range(pea.columns):
             holds = random.random() < 0.5
+            possible = points_at(pea, row, column)
+            aims = [point for point in wanted if point in possible]
             for slot in range(assembler.slots):
                 instruction = random_instruction(random, pea, stages)
-                if wanted and random.random() < 0.7:
-                    instruction = aimed(random, instruction, wanted)
+                if aims and random.random() < 0.7:
+                    instruction = aimed(random, instruction, aims)
                 if holds:
                     instruction = _holding(random, instruction, first=slot == 0)
                 assembler.place(row, column, slot, instruction)

@@ -7,16 +7,6 @@ from octopus.hw.layouts.words import WORD_MASK, unpack
 
 UNARY = frozenset({Operation.PASS, Operation.ABS, Operation.RELU, Operation.CLAMP8})
 ACCUMULATING = frozenset({Operation.DOT4, Operation.READ_ACCUMULATOR, Operation.REQUANTISE})
-ARTIFICIAL_INTELLIGENCE = ACCUMULATING | {
-    Operation.NOP,
-    Operation.PASS,
-    Operation.ADD,
-    Operation.MAX,
-    Operation.MIN,
-    Operation.RELU,
-    Operation.CLAMP8,
-}
-"""What a PE built with ``operations = "ai"`` has."""
 
 
 def signed(value: int) -> int:

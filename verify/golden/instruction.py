@@ -1,6 +1,6 @@
 """Instructions as the golden models use them: decoded from the words of a kernel image."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from octopus.hw.layouts.instruction import (
 )
 from octopus.hw.layouts.words import unpack
 
-from .arithmetic import ARTIFICIAL_INTELLIGENCE, UNARY
+from .arithmetic import UNARY
 
 WORD_BITS = 32
 NORTH, EAST, SOUTH, WEST = range(4)
@@ -104,12 +104,11 @@ def decode(low: int, high: int, constant: int) -> DecodedInstruction:
     )
 
 
-def as_built(instruction: DecodedInstruction, operations: str) -> DecodedInstruction:
-    """What a PE built with ``operations`` takes the instruction for: NOP if it lacks the operation.
-
-    ``operations`` is as in the array's configuration.
-    """
-    if operations == "all" or instruction.operation in ARTIFICIAL_INTELLIGENCE:
+def as_built(
+    instruction: DecodedInstruction, operations: Collection[Operation]
+) -> DecodedInstruction:
+    """What a PE with ``operations`` takes the instruction for: NOP if it lacks the operation."""
+    if instruction.operation in operations:
         return instruction
     return replace(instruction, operation=Operation.NOP)
 

@@ -54,9 +54,10 @@ class ProcessingElementArray:
         position = HEADER_WORDS
         for row in range(header.rows):
             for column in range(header.columns):
+                operations = self.pea.operations_at(row, column)
                 for slot in range(header.slots):
                     words = image[position : position + INSTRUCTION_WORDS]
-                    instruction = as_built(decode_words(words), self.pea.operations)
+                    instruction = as_built(decode_words(words), operations)
                     self._contexts[bank][row, column, slot] = instruction
                     position += INSTRUCTION_WORDS
         return header

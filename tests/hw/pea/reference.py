@@ -18,6 +18,16 @@ LINKS = {OperandSource[side.upper()]: side for side in SIDES}
 UNARY = {Operation[name] for name in ("PASS", "ABS", "RELU", "CLAMP8", "READ_ACCUMULATOR")}
 AI_NAMES = "PASS ADD MAX MIN RELU CLAMP8 DOT4 READ_ACCUMULATOR REQUANTISE"
 AI = {Operation[name] for name in AI_NAMES.split(" ")}
+ACCUMULATES = {Operation[name] for name in ("DOT4", "READ_ACCUMULATOR", "REQUANTISE")}
+MULTIPLIES = {Operation[name] for name in ("MUL", "MULH", "SHL", "SHR", "SAR", "CLAMP8")}
+AVAILABLE = {
+    "all": set(Operation),
+    "ai": AI,
+    "general": set(Operation) - ACCUMULATES,
+    "alu": set(Operation) - ACCUMULATES - MULTIPLIES,
+    "add+mul": {Operation.ADD, Operation.MUL},
+}
+"""What the specification's named sets hold, and one without a name."""
 
 
 def signed(value: int, bits: int = 32) -> int:
@@ -101,6 +111,7 @@ class Element:
     """One PE's state. ``pipeline`` holds what takes effect later: (due cycle, effect)."""
 
     pea: PeaConfig
+    place: tuple[int, int] = (0, 0)
     registers: dict[int, int] = field(default_factory=dict)
     predicate: int = 0
     accumulator: int = 0
@@ -120,9 +131,18 @@ class Element:
             or code[OPPOSITE[side]] == OutputSelect.STRAIGHT
         )
 
+    @property
+    def available(self) -> set[Operation]:
+        pattern = self.pea.operations
+        if isinstance(pattern, str):
+            pattern = [[pattern]]
+        row, column = self.place
+        line = pattern[row % len(pattern)]
+        return AVAILABLE[line[column % len(line)]]
+
     def _uses(self, code: dict, operand: str) -> bool:
         operation = code["operation"]
-        if operation == Operation.NOP or (self.pea.operations == "ai" and operation not in AI):
+        if operation == Operation.NOP or operation not in self.available:
             return False
         return operand == "a" or operation not in UNARY
 
@@ -262,7 +282,7 @@ def simulate(
     places = [(r, c) for r in range(pea.rows) for c in range(pea.columns)]
     elements = state if state is not None else {}
     for place in places:
-        elements.setdefault(place, Element(pea))
+        elements.setdefault(place, Element(pea, place))
         elements[place].links = dict.fromkeys(SIDES, (0, 0))
     nothing = instruction()
     edges = [("west", r) for r in range(pea.rows)] + [("north", c) for c in range(pea.columns)]

@@ -78,9 +78,13 @@ CONFIGURATIONS = [
     {"pipeline_stages": 2},
     {"pipeline_stages": 3},
     {"pipeline_stages": 4},
+    {"pipeline_stages": 5},
+    {"pipeline_stages": 6},
     {"pipeline_stages": 3, "operations": "ai"},
     {"rows": 1, "columns": 1, "stages": 1},
     {"rows": 3, "columns": 2, "registers": 2, "stages": 8},
+    {"rows": 3, "columns": 2, "operations": [["all", "ai"], ["general", "alu"]]},
+    {"rows": 1, "columns": 3, "pipeline_stages": 5, "operations": [["mul+add", "alu"]]},
 ]
 
 

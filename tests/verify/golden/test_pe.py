@@ -10,6 +10,7 @@ from octopus.hw.layouts.instruction import (
     PredicateMode,
     RequantiseParameters,
 )
+from octopus.hw.layouts.operations import operations_of
 from octopus.hw.layouts.words import pack
 from octopus.sched.kernels.assembler import Instruction
 from octopus.verify.golden.instruction import EAST, WEST, as_built, decode
@@ -173,7 +174,7 @@ def test_requantise(accumulated, parameters, result):
 def test_small_elements_take_what_they_lack_for_nop():
     for operation, kept in ((Operation.ADD, True), (Operation.SUB, False)):
         instruction = decode(*Instruction(operation, S.WEST, S.NORTH, east=R.RESULT).words())
-        built = as_built(instruction, "ai")
+        built = as_built(instruction, operations_of("ai"))
         assert built.operation is (operation if kept else Operation.NOP)
         assert built.reads_link(WEST) == kept
-        assert as_built(instruction, "all") is instruction
+        assert as_built(instruction, operations_of("all")) is instruction
