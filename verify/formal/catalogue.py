@@ -1,0 +1,77 @@
+"""Every property that is proven, with its parameters; each area's list grows in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from .memory_arbitration import ReadAfterWrite, RoundRobinFair
+from .noc_arbitration import ArbiterFair, CreditsExact
+from .noc_flow import InputFlow, OutputFlow
+from .noc_routing import RouteReaches
+from .property import Property
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A property to be proven.
+
+    Attributes
+    ----------
+    area: of the hardware. make: builds the property. quick: takes a few seconds, so that the
+        test suite proves it too.
+    """
+
+    area: str
+    make: Callable[[], Property]
+    quick: bool = False
+
+
+NOC = [
+    Claim("noc", partial(CreditsExact, 1), True),
+    Claim("noc", partial(CreditsExact, 8)),
+    Claim("noc", partial(ArbiterFair, 5), True),
+    Claim("noc", partial(ArbiterFair, 8)),
+    Claim("noc", partial(RouteReaches, "dimension_ordered"), True),
+    Claim("noc", partial(InputFlow, 1, 2), True),
+    Claim("noc", partial(InputFlow, 2, 2)),
+    Claim("noc", partial(InputFlow, 2, 3)),
+    Claim("noc", partial(InputFlow, 2, 4)),
+    Claim("noc", partial(InputFlow, 2, 2, message_classes=1, lanes=2)),
+    Claim("noc", partial(InputFlow, 2, 2, message_classes=1, lanes=2, free_choice=True)),
+    Claim("noc", partial(OutputFlow, 4, 2, 4), True),
+    Claim("noc", partial(OutputFlow, 5, 1, 4)),
+    Claim("noc", partial(OutputFlow, 4, 2, 4, hold_output=True)),
+    Claim("noc", partial(OutputFlow, 8, 4, 8)),
+]
+
+MEMORY = [
+    Claim("memory", partial(RoundRobinFair, 4), True),
+    Claim("memory", partial(RoundRobinFair, 8)),
+    Claim("memory", partial(ReadAfterWrite, 4, 2, 2, 1), True),
+    Claim("memory", partial(ReadAfterWrite, 4, 2, 3, 2)),
+]
+
+CLAIMS = [*NOC, *MEMORY]
+
+
+def select(words: list[str], quick: bool = False) -> list[Claim]:
+    """The claims whose area or name contains one of ``words`` (all if there are none).
+
+    Raises:
+        ValueError: a word matches nothing; the message lists the names.
+    """
+    chosen: list[Claim] = []
+    names = {id(claim): claim.make().name for claim in CLAIMS}
+    for word in words:
+        if not any(word in (claim.area, *_parts(names[id(claim)])) for claim in CLAIMS):
+            raise ValueError(f"no property {word!r}; there are {', '.join(sorted(names.values()))}")
+    for claim in CLAIMS:
+        wanted = not words or any(w in (claim.area, *_parts(names[id(claim)])) for w in words)
+        if wanted and (claim.quick or not quick):
+            chosen.append(claim)
+    return chosen
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """What a name is selected by: all of it, or its class."""
+    return name, name.split(",")[0]
