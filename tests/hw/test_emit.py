@@ -1,6 +1,7 @@
 """Emission: each distinct module once, stable text, a complete folder that tools accept."""
 
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -11,6 +12,8 @@ from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from octopus.hw.chip import Chip
+from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import emit, write
 from octopus.hw.library import MAXIMUM_NAME_LENGTH, Block, ModuleLibrary, add_block
 from octopus.sim.lint import LintError, lint
@@ -176,6 +179,22 @@ def test_tools_accept_the_verilog(tmp_path):
     write(emit(Top()), tmp_path, {})
     ran = lint(tmp_path, "octopus_top")
     assert {"verilator", "yosys", "slang"} <= set(ran)
+
+
+def test_modules_linted_alone_are_held_to_their_neighbours_ports(tmp_path, monkeypatch):
+    monkeypatch.setattr("octopus.sim.lint.FLAT_INSTANCES", 0)
+    write(emit(Top()), tmp_path, {})
+    lint(tmp_path, "octopus_top")
+    parent = tmp_path / "octopus_top.v"
+    parent.write_text(re.sub(r"\.clk\(\S+\),?", "", parent.read_text(), count=1))
+    with pytest.raises(LintError, match=r"verilator objects(.|\n)*PINMISSING"):
+        lint(tmp_path, "octopus_top")
+
+
+@pytest.mark.parametrize("preset", ["tiny", "scale"])
+def test_tools_accept_whole_chips(tmp_path, preset):
+    write(emit(Chip(OctopusConfig.load(preset))), tmp_path, {})
+    lint(tmp_path, f"octopus_chip_{preset}")
 
 
 def test_a_combinational_loop_is_refused(tmp_path):
