@@ -1,6 +1,8 @@
 """From a block to a folder of Verilog: every distinct module converted once."""
 
 import json
+import multiprocessing
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from .library import Block, ModuleLibrary
 
 MINIMUM_YOSYS = (0, 40)
 """The oldest Yosys that reads what this version of Amaranth writes."""
+
+MODULES_A_PROCESS = 16
+"""Fewer modules than two processes' worth are converted in this one."""
 
 _MODULE = re.compile(
     r"^(?:\(\*.*?\*\)\n)*module (\\\S+ |\w+).*?^endmodule\n", re.MULTILINE | re.DOTALL
@@ -61,16 +66,16 @@ def emit(top: Block) -> list[EmittedModule]:
     """
     library = ModuleLibrary()
     library.blocks[top.module_name] = top
-    sources: dict[str, str] = {}
+    elaborated: dict[str, _Elaborated] = {}
     children: dict[str, Counter[str]] = {}
-    while waiting := [name for name in library.blocks if name not in sources]:
+    while waiting := [name for name in library.blocks if name not in elaborated]:
         for name in waiting:
             library.instantiated = Counter()
-            sources[name] = _to_rtlil(library.blocks[name], name, library)
+            elaborated[name] = _elaborate(library.blocks[name], library)
             children[name] = library.instantiated
     order = _children_first(top.module_name, children)
     counts = _count_instances(order, children)
-    texts = _to_verilog(sources)
+    texts = _to_verilog(_to_rtlil(elaborated))
     return [
         EmittedModule(name, texts[name], library.blocks[name].parameters, counts[name])
         for name in order
@@ -110,8 +115,12 @@ def write(modules: list[EmittedModule], folder: Path, configuration: dict[str, A
     manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
-def _to_rtlil(block: Block, name: str, library: ModuleLibrary) -> str:
-    """One block as RTLIL. Clock and reset are ports even of blocks that need neither."""
+_Elaborated = tuple[Fragment, dict[str, Any]]
+"""A block's fragment and its ports, as Amaranth's RTLIL backend takes them."""
+
+
+def _elaborate(block: Block, library: ModuleLibrary) -> _Elaborated:
+    """Clock and reset are ports even of blocks that need neither."""
     domain = ClockDomain("sync")
     fragment = Fragment.get(block, library)
     fragment.add_domains(domain)
@@ -122,6 +131,28 @@ def _to_rtlil(block: Block, name: str, library: ModuleLibrary) -> str:
     for path, member, value in block.signature.flatten(block):
         direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
         ports["__".join(str(part) for part in path)] = (Value.cast(value), direction)
+    return fragment, ports
+
+
+_shared: dict[str, _Elaborated] = {}
+"""What the processes of ``_to_rtlil`` inherit: fragments cannot be sent to them."""
+
+
+def _to_rtlil(elaborated: dict[str, _Elaborated]) -> dict[str, str]:
+    """Every block as RTLIL, by name: in several processes where there is much to convert."""
+    _shared.update(elaborated)
+    try:
+        workers = min(os.cpu_count() or 1, len(elaborated) // MODULES_A_PROCESS)
+        if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
+            return {name: _convert(name) for name in elaborated}
+        with multiprocessing.get_context("fork").Pool(workers) as pool:
+            return dict(zip(elaborated, pool.map(_convert, elaborated, chunksize=1), strict=True))
+    finally:
+        _shared.clear()
+
+
+def _convert(name: str) -> str:
+    fragment, ports = _shared[name]
     text, _ = rtlil.convert_fragment(fragment, ports, name, emit_src=False)
     return text
 
