@@ -13,6 +13,7 @@ from octopus.sched.kernels.registry import find_kernel
 from .chip import Chip
 from .driver import ChipDriver
 from .toolchain import environment
+from .trace import intervals, run_cycles
 
 MACS_A_PE = 4
 """Multiplications of bytes that a PE does in a cycle."""
@@ -24,6 +25,7 @@ class KernelResult:
 
     Attributes
     ----------
+    run_cycles: in which arrays had a task to run, stalls included.
     differences: from the reference, one line each.
     """
 
@@ -32,12 +34,13 @@ class KernelResult:
     program: PlanProgram
     run: PlanRun
     seed: int
+    run_cycles: int
     differences: list[str]
 
     @property
     def tasks(self) -> int:
         """Tasks that ran."""
-        return sum(step.tasks for step in self.run.steps)
+        return sum(step.shards for step in self.program.plan.steps)
 
     @property
     def busy_cycles(self) -> int:
@@ -56,12 +59,13 @@ class KernelResult:
             ("tasks", f"{self.tasks:,}"),
             ("cycles as the host sees them", f"{ran.cycles:,}"),
             ("cycles of the TBUs, transfers included", f"{self.busy_cycles:,}"),
-            ("cycles of the arrays", f"{ran.array_cycles:,}"),
-            ("arrays advancing", f"{ran.array_cycles / self.busy_cycles:.1%}"),
+            ("cycles of the arrays' runs", f"{self.run_cycles:,}"),
+            ("of these, arrays advancing", f"{ran.array_cycles / self.run_cycles:.1%}"),
+            ("TBUs running an array", f"{self.run_cycles / self.busy_cycles:.1%}"),
         ]
         if self.computation.macs:
             lines += [
-                ("MAC utilisation of the arrays", f"{self.utilisation(ran.array_cycles):.1%}"),
+                ("MAC utilisation of the runs", f"{self.utilisation(self.run_cycles):.1%}"),
                 ("MAC utilisation end to end", f"{self.utilisation(self.busy_cycles):.1%}"),
             ]
         return lines
@@ -93,7 +97,16 @@ def run_kernel(
         TaskError: unknown kernel, or a parameter or the chip does not suit.
         ToolchainError: the chip cannot be built. DriverError, PlanError: it misbehaves.
     """
-    computation = find_kernel(name).build_from_text(parameters)
+    return run_computation(find_kernel(name).build_from_text(parameters), config, seed, step)
+
+
+def run_computation(
+    computation: Computation,
+    config: OctopusConfig,
+    seed: int,
+    step: Callable[[str], None] = lambda step: None,
+) -> KernelResult:
+    """As :func:`run_kernel`, of a kernel with its parameters."""
     program = lay_out(computation, config)
     environment()
     arrays = computation.random_inputs(seed)
@@ -101,6 +114,7 @@ def run_kernel(
     with Chip.build(config, False, step) as chip:
         step("simulating")
         ran = run(ChipDriver(chip), program, arrays)
+        units = run_cycles(intervals(chip.events(), chip.cycles), config.task_block_units)
     differences = []
     for operand, found, wanted in zip(computation.outputs, ran.outputs, outputs, strict=True):
         places = np.argwhere(found != wanted)
@@ -112,4 +126,4 @@ def run_kernel(
             )
     if ran.value != value:
         differences.append(f"result word is {ran.value}, expected {value}")
-    return KernelResult(computation, config, program, ran, seed, differences)
+    return KernelResult(computation, config, program, ran, seed, sum(units), differences)

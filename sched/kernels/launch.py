@@ -19,6 +19,7 @@ from octopus.hw.layouts.descriptor import (
 from octopus.hw.layouts.space import WORD_BYTES
 from octopus.hw.layouts.words import WORD_MASK, pack
 
+from .banks import WavePorts
 from .task import Buffer, Operand, Task, TaskError
 
 ROW_LIMIT = 0xFFFF
@@ -60,6 +61,14 @@ class Launch:
     def free_words(self) -> int:
         """Words of scratchpad not yet allocated."""
         return (self._scratchpad_bytes - self._used_bytes) // WORD_BYTES
+
+    def budget(self, needed_words: int) -> int:
+        """The words that a task of at least ``needed_words`` may take and not own more for it.
+
+        That is half of the scratchpad if the task fits there, else all of it.
+        """
+        words = self.config.task_block_unit.scratchpad_words
+        return words // 2 if needed_words <= words // 2 else words
 
     def allocate(self, what: str, words: int) -> int:
         """The scratchpad byte address of ``words`` fresh words.
@@ -146,6 +155,12 @@ class Launch:
         for d, (count, stride) in enumerate([*pattern, *unused]):
             fields |= {f"count{d}": count, f"stride{d}": stride}
         self._groups.append(pack(StreamGroup, fields))
+
+    def stream_wave(self, edge: Edge, base: int, ports: WavePorts) -> None:
+        """Add the stream group of a token wave's operand."""
+        self.stream(
+            edge, base, ports.pattern, port_count=ports.ports, port_stride=ports.port_stride
+        )
 
     def words(
         self,

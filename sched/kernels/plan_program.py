@@ -191,14 +191,18 @@ def _write_tables(program: PlanProgram) -> None:
         )
         followers.append([])
 
+    joins: dict[tuple[int, ...], int] = {}
+
     def gather(origins: list[int], target: int) -> None:
-        """Let ``target`` follow all ``origins``."""
-        if len(origins) > 1:
+        """Let ``target`` follow all ``origins``; what awaits the same ones shares a join."""
+        join = joins.get(tuple(origins))
+        if join is None and len(origins) > 1:
+            join = joins[tuple(origins)] = len(blocks)
             blocks.append({"kind": BlockKind.JOIN, "join_count": len(origins)})
-            followers.append([target])
-            target = len(blocks) - 1
-        for origin in origins:
-            followers[origin].append(target)
+            followers.append([])
+            for origin in origins:
+                followers[origin].append(join)
+        followers[origins[0] if join is None else join].append(target)
 
     awaited = {before for step in steps for before in step.after}
     for number, step in enumerate(steps):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.systolic import Dense
+from ..kernels.matrix import Dense
 from ..kernels.task import Array
 
 LIMIT = 127

@@ -17,8 +17,8 @@ from octopus.hw.layouts.token import (
     SHARD_BITS,
 )
 from octopus.sched.kernels.elementwise import Scale, VectorAdd
+from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import ArgMax, Confidence
-from octopus.sched.kernels.systolic import Dense, Gemm
 from octopus.sched.kernels.task import Buffer, Operand, Task
 from octopus.verify.golden import tbu
 

@@ -6,8 +6,8 @@ import pytest
 from octopus.hw.config import OctopusConfig
 from octopus.sched.kernels.assembler import Assembler, Instruction, Operation
 from octopus.sched.kernels.elementwise import Scale, VectorAdd
+from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import Confidence
-from octopus.sched.kernels.systolic import Dense, Gemm
 from octopus.sched.kernels.task import Buffer, Operand, TaskError
 
 TINY = OctopusConfig.load("tiny")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Status
 from octopus.sched.kernels.elementwise import Scale, VectorAdd
+from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import ArgMax, Confidence
-from octopus.sched.kernels.systolic import Dense, Gemm
 from octopus.sched.kernels.task import Task
 from octopus.verify.bench.tbu_tasks import run_golden
 

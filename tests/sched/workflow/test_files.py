@@ -7,8 +7,8 @@ import pytest
 
 from octopus.hw.layouts.block import BlockKind
 from octopus.sched.kernels.elementwise import VectorAdd
+from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import ArgMax, Confidence
-from octopus.sched.kernels.systolic import Dense, Gemm
 from octopus.sched.workflow import (
     Block,
     Distribution,

@@ -3,8 +3,8 @@
 import pytest
 
 from octopus.hw.config import OctopusConfig
+from octopus.sched.kernels.matrix import Dense
 from octopus.sched.kernels.reduction import ArgMax
-from octopus.sched.kernels.systolic import Dense
 from octopus.verify.golden.disassembler import ImageError, disassemble
 
 PEA = OctopusConfig.load("tiny").pea

@@ -1,0 +1,174 @@
+"""Matrix products of any size as tasks: panels of rows and columns, and chunks of the inner sum.
+
+A task computes a panel of the result from a panel of rows and one of columns; while it runs,
+the operands of the next one are loaded into the other half of the scratchpad. Panels are chosen by
+the cycles that transfers and array will take. Where no panel fits with the whole inner
+dimension, chunks of it give 32-bit partial sums, which are then added.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import lcm
+from typing import TYPE_CHECKING
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.space import WORD_BYTES
+
+from .accumulate import Accumulate
+from .operand import Operand, TaskError
+from .plan import Plan, Slice, Step
+from .plan_program import MAXIMUM_SHARDS
+
+if TYPE_CHECKING:
+    from .matrix import MatrixTask
+
+TASK_CYCLES = 32
+"""What a task costs beside its work: filling and emptying the wave, starting transfers."""
+
+INNER_BYTES = 4
+"""Chunks of the inner dimension begin on words."""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Sizes of a panel: rows, columns, and elements of the inner dimension."""
+
+    rows: int
+    columns: int
+    inner: int
+
+
+def pieces(total: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of pieces of ``size``, the last one shorter."""
+    for start in range(0, total, size):
+        yield start, min(size, total - start)
+
+
+def tile_matrix(task: "MatrixTask", config: OctopusConfig) -> Plan:
+    """The plan of a matrix task on a chip.
+
+    Raises:
+        TaskError: not even the smallest panel fits.
+    """
+    panels = _choose(task, config)
+    if panels.inner >= task.features_in:
+        return Plan(list(_panel_steps(task, panels)))
+    return _chunked(task, panels, config)
+
+
+def _choose(task: "MatrixTask", config: OctopusConfig) -> Panels:
+    """The panels that take the fewest cycles, by estimate."""
+    rows_step, columns_step = config.pea.rows, lcm(config.pea.columns, WORD_BYTES)
+    words = config.task_block_unit.scratchpad_words
+    chunks = 1
+    while True:
+        inner = -(-task.features_in // chunks)
+        inner += -inner % INNER_BYTES if chunks > 1 else 0
+        product = task if chunks == 1 else task.partial(with_bias=True)
+        best: tuple[float, Panels] | None = None
+        for rows in _sizes(task.rows, rows_step):
+            for columns in _sizes(task.features_out, columns_step):
+                part = product.part(rows, inner, columns)
+                if part.scratchpad_words(config.pea) > words:
+                    break
+                found = _estimate(task, part, config), Panels(rows, columns, inner)
+                best = min(best or found, found, key=lambda pair: pair[0])
+        if best is not None:
+            return best[1]
+        if inner <= INNER_BYTES:
+            raise TaskError(f"{task.name}: no panel fits {words} words of scratchpad")
+        chunks += 1
+
+
+def _sizes(total: int, step: int) -> list[int]:
+    """Panel sizes worth a try: whole tiles of the array, balanced over the whole."""
+    tiles = -(-total // step)
+    counts = {-(-tiles // size) for size in range(1, tiles + 1)}
+    sizes = {min(total, -(-tiles // count) * step) for count in counts}
+    return sorted(sizes)
+
+
+def _estimate(task: "MatrixTask", part: "MatrixTask", config: OctopusConfig) -> float:
+    """Cycles of all tasks, if all were like ``part``."""
+    count = -(-task.rows // part.rows) * -(-task.features_out // part.features_out)
+    run = part.run_cycles(config.pea) + TASK_CYCLES
+    load = sum(operand.words for operand in part.inputs)
+    store = sum(operand.words for operand in part.outputs)
+    half = 2 * part.scratchpad_words(config.pea) <= config.task_block_unit.scratchpad_words
+    if not half:
+        return count * (load + run + store)
+    return (count - 1) * max(load + store, run) + load + run + store
+
+
+def _panel_steps(task: "MatrixTask", panels: Panels) -> Iterator[Step]:
+    """The steps of a product whose inner dimension is whole."""
+    for row, rows in pieces(task.rows, panels.rows):
+        yield from _row_steps(task, panels, row, rows, 0, task.features_in, task.outputs[0])
+
+
+def _row_steps(
+    task: "MatrixTask",
+    panels: Panels,
+    row: int,
+    rows: int,
+    inner: int,
+    length: int,
+    output: Operand,
+) -> Iterator[Step]:
+    """The steps of one panel of rows: neighbouring panels of columns are shards."""
+    whole, rest = divmod(task.features_out, panels.columns)
+    groups = [
+        (start * panels.columns, panels.columns, count)
+        for start, count in pieces(whole, MAXIMUM_SHARDS)
+    ]
+    if rest:
+        groups.append((whole * panels.columns, rest, 1))
+    inner_stride = -(-task.features_in // INNER_BYTES) * INNER_BYTES
+    size = WORD_BYTES if output.dtype == "int32" else 1
+    for column, columns, shards in groups:
+        part = task.part(rows, length, columns)
+        apart = columns if shards > 1 else 0
+        parts = {
+            "activations": Slice("activations", row * inner_stride + inner, inner_stride),
+            "weights": Slice(
+                "weights",
+                column * inner_stride + inner,
+                inner_stride,
+                apart * inner_stride,
+            ),
+            part.outputs[0].name: Slice(
+                output.name,
+                row * output.row_words * WORD_BYTES + column * size,
+                output.row_words * WORD_BYTES,
+                apart * size,
+            ),
+        }
+        if part.bias:
+            parts["bias"] = Slice("bias", column * WORD_BYTES, None, apart * WORD_BYTES)
+        yield Step(part, parts, shards)
+
+
+def _chunked(task: "MatrixTask", panels: Panels, config: OctopusConfig) -> Plan:
+    """The plan with partial sums: every chunk its own product, then all are added."""
+    chunks = list(pieces(task.features_in, panels.inner))
+    shape = (task.rows, task.features_out)
+    scratch = tuple(Operand(f"partial_{i}", shape, "int32") for i in range(len(chunks)))
+    steps: list[Step] = []
+    for i, (inner, length) in enumerate(chunks):
+        product = task.partial(with_bias=i == 0)
+        for row, rows in pieces(task.rows, panels.rows):
+            steps += _row_steps(product, panels, row, rows, inner, length, scratch[i])
+    products = tuple(range(len(steps)))
+    largest = Accumulate.most_rows(config, len(chunks), task.features_out)
+    if not largest:
+        raise TaskError(f"{task.name}: a row of partial sums does not fit the scratchpad")
+    output = task.outputs[0]
+    for row, rows in pieces(task.rows, largest):
+        accumulate = Accumulate(rows, task.features_out, len(chunks), task.requantisation)
+        parts = {
+            f"partial_{i}": Slice(operand.name, row * operand.row_words * WORD_BYTES)
+            for i, operand in enumerate(scratch)
+        }
+        parts[accumulate.outputs[0].name] = Slice(output.name, row * output.row_words * WORD_BYTES)
+        steps.append(Step(accumulate, parts, after=products))
+    return Plan(steps, scratch=scratch)

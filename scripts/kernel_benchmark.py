@@ -1,0 +1,113 @@
+"""MAC utilisation of the tensor kernels on the simulated RTL, beside the goals.
+
+One cluster, one TBU. ``resident``: multiplications done, of those that the array can do from the
+first to the last cycle of its run, stalls included. ``end to end``: in the cycles from the first
+dispatch to the last completion, with all transfers from and to cluster memory.
+
+    python scripts/kernel_benchmark.py
+
+Exit code 1 if a result differs from its reference or a figure is below its goal.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from octopus.hw.config import OctopusConfig
+from octopus.sched.kernels.matrix import Dense, Gemm
+from octopus.sched.kernels.plan import Computation
+from octopus.sim.kernel_run import KernelResult, one_cluster, run_computation
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A measurement: what is run, what of it counts, and the goal."""
+
+    title: str
+    computation: Computation
+    cycles: Callable[[KernelResult], int]
+    goal: float
+
+
+def resident(result: KernelResult) -> int:
+    """Cycles of the array's runs."""
+    return result.run_cycles
+
+
+def end_to_end(result: KernelResult) -> int:
+    """Cycles of the TBU."""
+    return result.busy_cycles
+
+
+REQUANTISED = {"multiplier": 39, "shift": 20}
+CASES = [
+    Case("GEMM 64×256×32 to int32, resident", Gemm(256, 32, rows=64), resident, 0.97),
+    Case(
+        "GEMM 64×256×32 to int8, resident",
+        Dense(256, 32, rows=64, **REQUANTISED),
+        resident,
+        0.97,
+    ),
+    Case(
+        "GEMM 32×512×32 to int8, resident",
+        Dense(512, 32, rows=32, **REQUANTISED),
+        resident,
+        0.97,
+    ),
+    Case(
+        "GEMM 256×256×256 to int8, end to end",
+        Dense(256, 256, rows=256, **REQUANTISED),
+        end_to_end,
+        0.90,
+    ),
+]
+
+
+def chip(scratchpad_words: int) -> OctopusConfig:
+    """The ``default`` preset with one TBU and this scratchpad."""
+    config = one_cluster(OctopusConfig.load("default"), 1)
+    unit = config.task_block_unit.model_copy(update={"scratchpad_words": scratchpad_words})
+    name = f"benchmark_{scratchpad_words}"
+    return config.model_copy(update={"name": name, "task_block_unit": unit})
+
+
+def main(
+    scratchpad_words: Annotated[int, typer.Option(help="A power of two.")] = 16384,
+    seed: Annotated[int, typer.Option(help="Of the operands.")] = 1,
+) -> None:
+    """Measure, print, compare with the goals."""
+    config = chip(scratchpad_words)
+    pea, unit = config.pea, config.task_block_unit
+    title = (
+        f"{pea.rows} × {pea.columns} array, {pea.rows * pea.columns * 4} MACs a cycle, "
+        f"{unit.scratchpad_words:,} words of scratchpad in {unit.scratchpad_banks} banks, "
+        f"seed {seed}"
+    )
+    table = Table("kernel", "tasks", "cycles", "MAC utilisation", "goal", "", title=title)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    good = True
+    for case in CASES:
+        console.print(f"{case.title} …")
+        result = run_computation(case.computation, config, seed, console.print)
+        cycles = case.cycles(result)
+        figure = result.utilisation(cycles)
+        for line in result.differences:
+            console.print(line, markup=False)
+        met = figure >= case.goal and not result.differences
+        good = good and met
+        row = [case.title, str(result.tasks), f"{cycles:,}", f"{figure:.2%}", f"≥ {case.goal:.0%}"]
+        table.add_row(*row, "ok" if met else "FAILED")
+    console.print(table)
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
