@@ -114,7 +114,7 @@ class Accumulate(Task):
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
         """As :class:`Task`."""
-        total = np.sum(self.checked(arrays), axis=0, dtype=np.int32)
+        total: Array = np.stack(self.checked(arrays)).sum(axis=0, dtype=np.int32)
         if self.requantisation is None:
             return (total,), None
         return (self.requantisation.apply(total),), None
