@@ -8,13 +8,16 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import OctopusConfig
 from ..interfaces import ConfigurationPort
+from ..layouts.command import ClusterEvent
 from ..layouts.descriptor import Status
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
 from ..layouts.token import Completion, ControlPacket, Dispatch, TokenKind
 from ..library import Block, add_block
 from .dispatcher import TaskDispatcher
 from .evaluator import BlockEvaluator
-from .records import Event, EventKind
+from .events import EventReporter
+from .instance_control import InstanceControl
+from .records import Event, EventKind, FiringMode
 from .shards import ShardTracker
 from .statistics import StatisticsTable
 from .tables import ConfigurationTables
@@ -49,6 +52,7 @@ class ControlBlockUnit(Block):
     dispatch: Out streams, one a TBU (registered). completion: In streams, one a TBU.
     configuration: In(ConfigurationPort), tables, statistics and registers.
     kernel_table_address: Out, byte offset in cluster memory; kernel_count: Out.
+    closed: Out, a bit an instance: it is being aborted, its tasks are to be ended.
 
     Timing: completion to ``dispatch`` of a successor task, 4 cycles; through one control
     block, 6 cycles (each successor entry examined before the right one: one more). Token to
@@ -75,13 +79,18 @@ class ControlBlockUnit(Block):
         self.statistics = StatisticsTable(tables.blocks)
         self.evaluator = BlockEvaluator()
         self.shards = ShardTracker(SHARD_GROUPS)
-        self.walker = SuccessorWalker(queue_depth, queue_depth // 4, SUSPENDED_MAPS)
+        self.walker = SuccessorWalker(
+            queue_depth, queue_depth // 4, SUSPENDED_MAPS, tables.instances
+        )
+        self.instances = InstanceControl(tables.instances)
+        self.events = EventReporter()
         self.dispatcher = TaskDispatcher(
             task_block_units,
             window=tables.queue_depth,
             backlog=max(tables.successors, 64),
             outstanding_limit=outstanding_limit,
             resident_kernels=resident_kernels,
+            instances=tables.instances,
         )
         super().__init__(
             {
@@ -94,6 +103,7 @@ class ControlBlockUnit(Block):
                 "configuration": In(ConfigurationPort()),
                 "kernel_table_address": Out(OFFSET_BITS),
                 "kernel_count": Out(16),
+                "closed": Out(tables.instances),
             },
             tables=tables,
             task_block_units=task_block_units,
@@ -104,7 +114,8 @@ class ControlBlockUnit(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for name in (
-            "tables", "store", "statistics", "shards", "walker", "dispatcher",
+            "tables", "store", "statistics", "shards", "walker", "dispatcher", "instances",
+            "events",
         ):  # fmt: skip
             add_block(m, platform, name, getattr(self, name))
         m.submodules.evaluator = self.evaluator
@@ -119,6 +130,7 @@ class ControlBlockUnit(Block):
 
         taken, taken_valid = Signal(Event), Signal()
         event, event_valid, in_table = Signal(Event), Signal(), Signal()
+        closed = Signal()
         self._admit(m, taken, taken_valid)
         m.d.sync += [
             event.eq(taken),
@@ -126,10 +138,13 @@ class ControlBlockUnit(Block):
             in_table.eq(
                 (taken.block < self.sizes.blocks) & (taken.instance < self.sizes.instances)
             ),
+            closed.eq(self.closed.bit_select(taken.instance, 1)),
         ]
         self._read_tables(m, taken)
-        self._evaluate(m, event, event_valid, in_table)
-        self._count(m, event, event_valid, in_table)
+        self._evaluate(m, event, event_valid, in_table, closed)
+        self._control_instances(m, event, event_valid)
+        self._report_events(m)
+        self._count(m, event, event_valid & ~closed, in_table)
         return m
 
     def _admit(self, m: Module, taken: Event, taken_valid: Signal) -> None:
@@ -206,13 +221,18 @@ class ControlBlockUnit(Block):
             self.walker.y.eq(self.y),
         ]
 
-    def _evaluate(self, m: Module, event: Event, valid: Signal, in_table: Signal) -> None:
-        """The event of the cycle before, with what the tables brought."""
+    def _evaluate(
+        self, m: Module, event: Event, valid: Signal, in_table: Signal, closed: Signal
+    ) -> None:
+        """The event of the cycle before, with what the tables brought.
+
+        Of a closed instance only the places are freed that its tasks took.
+        """
         evaluator, shards = self.evaluator, self.shards
         in_shards = self.tables.entry.shards > 1
         m.d.comb += [
             evaluator.event.eq(event),
-            evaluator.valid.eq(valid),
+            evaluator.valid.eq(valid & ~closed),
             evaluator.in_table.eq(in_table),
             evaluator.entry.eq(self.tables.entry),
             evaluator.stored.eq(self.store.stored),
@@ -233,11 +253,67 @@ class ControlBlockUnit(Block):
             self.dispatcher.task.eq(evaluator.task),
             self.dispatcher.task_valid.eq(evaluator.task_valid),
             self.walker.firing.eq(evaluator.firing),
-            self.walker.firing_valid.eq(evaluator.firing_valid),
+            self.walker.firing_valid.eq(
+                evaluator.firing_valid
+                & (
+                    (evaluator.firing.successor_count != 0)
+                    | (evaluator.firing.mode == FiringMode.FAULT)
+                )
+            ),
             self.store.write.eq(evaluator.store_write),
             self.store.write_block.eq(event.block),
             self.store.write_instance.eq(event.instance),
             self.store.entry.eq(evaluator.store),
+        ]
+
+    def _control_instances(self, m: Module, event: Event, valid: Signal) -> None:
+        """Commands of the host about instances, and what is there of each."""
+        instances, tables, store = self.instances, self.tables, self.store
+        walker, dispatcher = self.walker, self.dispatcher
+        leaving = self.token_out.payload.token.instance
+        m.d.comb += [
+            instances.command.eq(tables.command),
+            instances.command_valid.eq(tables.command_valid),
+            tables.command_accepted.eq(instances.accepted),
+            tables.busy.eq(instances.busy),
+            self.closed.eq(instances.closed),
+            walker.closed.eq(instances.closed),
+            dispatcher.closed.eq(instances.closed),
+            store.sweep.eq(instances.sweep),
+            store.first.eq(instances.first),
+            store.last.eq(instances.last),
+            instances.swept.eq(store.swept),
+            instances.ready.eq(store.ready),
+            instances.evaluated_instance.eq(event.instance),
+            instances.made.eq(walker.firing_valid | dispatcher.task_valid),
+            instances.ended.eq(
+                valid & (event.event == EventKind.COMPLETION) & self.evaluator.shards_done
+            ),
+            instances.walked.eq(walker.ended),
+            instances.walked_instance.eq(walker.ended_instance),
+            instances.discarded.eq(dispatcher.discarded),
+            instances.discarded_instance.eq(dispatcher.discarded_instance),
+            instances.leaving.eq(self.token_out.valid & instances.closed.bit_select(leaving, 1)),
+        ]
+
+    def _report_events(self, m: Module) -> None:
+        """Tell the host when tokens have to wait for room."""
+        walker, events = self.walker, self.events
+        waits = walker.token.valid | self.token_in.valid
+        queue_full = (walker.level >= self.queue_depth - self.reserved) | (
+            walker.pressed & ~walker.token.valid
+        )
+        connect(m, events.notice, walker.notice)
+        # A register in front keeps the register's logic off the queues' levels.
+        m.d.sync += [
+            events.happens[ClusterEvent.TASK_TABLE_FULL.value].eq(waits & ~self.dispatcher.room),
+            events.happens[ClusterEvent.FIRING_QUEUE_FULL.value].eq(waits & queue_full),
+        ]
+        m.d.comb += [
+            events.x.eq(self.x),
+            events.y.eq(self.y),
+            events.clear.eq(self.tables.events_clear),
+            self.tables.events.eq(events.events),
         ]
 
     def _count(self, m: Module, event: Event, valid: Signal, in_table: Signal) -> None:

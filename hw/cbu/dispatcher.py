@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.token import SHARD_BITS, Dispatch
+from ..layouts.token import INSTANCE_BITS, SHARD_BITS, Dispatch
 from ..library import Block, add_block
 from .chooser import UnitChooser
 from .records import ReadyTask, ShardGroup
@@ -19,7 +19,9 @@ class TaskDispatcher(Block):
 
     Tasks wait in a window that is searched, and behind it in a backlog that is not. A task
     whose TBUs are all taken does not hold up the others of the window; if none of the window
-    can go although a TBU is open, its oldest goes to the end of the backlog.
+    can go although a TBU is open, its oldest goes to the end of the backlog. A task whose
+    instance is closed is discarded when its turn has come (shards that follow one already
+    dispatched are not, for their task is waited for).
 
     Parameters
     ----------
@@ -27,6 +29,7 @@ class TaskDispatcher(Block):
     window: tasks that are searched (2 to 64). backlog: tasks behind them (from 8).
     outstanding_limit: tasks a TBU is given at a time (from 1).
     resident_kernels: kernels a TBU keeps (1 to 8).
+    instances: instance slots.
 
     Ports
     -----
@@ -35,6 +38,8 @@ class TaskDispatcher(Block):
     idle: Out, the backlog is empty and half the window free.
     allowed: In, dispatching is allowed.
     finished: In, one bit a TBU: it ended a task.
+    closed: In, a bit an instance.
+    discarded, discarded_instance: Out, a task was discarded.
     group, group_shards, group_begin: Out, group_allowed: In, see ``ShardTracker``.
     dispatch: Out streams, one a TBU (registered).
 
@@ -50,6 +55,7 @@ class TaskDispatcher(Block):
         backlog: int,
         outstanding_limit: int,
         resident_kernels: int,
+        instances: int = 1,
     ) -> None:
         for name, value, low, high in (
             ("window", window, 2, 64),
@@ -71,6 +77,9 @@ class TaskDispatcher(Block):
                 "idle": Out(1),
                 "allowed": In(1),
                 "finished": In(task_block_units),
+                "closed": In(instances),
+                "discarded": Out(1),
+                "discarded_instance": Out(INSTANCE_BITS),
                 "group": Out(ShardGroup),
                 "group_shards": Out(SHARD_BITS),
                 "group_begin": Out(1),
@@ -82,6 +91,7 @@ class TaskDispatcher(Block):
             backlog=backlog,
             outstanding_limit=outstanding_limit,
             resident_kernels=resident_kernels,
+            instances=instances,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -112,8 +122,16 @@ class TaskDispatcher(Block):
             & (parts_begun | self.group_allowed)
         )
         window.search(open_units, ~parts_valid)
+        parts_closed, window_closed = Signal(), Signal()
+        m.d.comb += [
+            parts_closed.eq(parts_valid & ~parts_begun & self.closed.bit_select(parts.instance, 1)),
+            window_closed.eq(self.closed.bit_select(window.chosen.instance, 1)),
+        ]
 
-        with m.If(serve_parts):
+        with m.If(parts_closed):
+            m.d.comb += [self.discarded.eq(1), self.discarded_instance.eq(parts.instance)]
+            m.d.sync += parts_valid.eq(0)
+        with m.Elif(serve_parts):
             m.d.comb += [
                 task.eq(parts),
                 usable.eq(1),
@@ -123,6 +141,12 @@ class TaskDispatcher(Block):
             m.d.sync += [parts_begun.eq(1), parts_next.eq(parts_next + 1)]
             with m.If(parts_next + 1 == parts.shards):
                 m.d.sync += parts_valid.eq(0)
+        with m.Elif(window.found & window_closed):
+            m.d.comb += [
+                self.discarded.eq(1),
+                self.discarded_instance.eq(window.chosen.instance),
+                window.remove.eq(1),
+            ]
         with m.Elif(window.found):
             m.d.comb += [task.eq(window.chosen), window.remove.eq(1)]
             with m.If(task.shards == 1):

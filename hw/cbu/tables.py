@@ -14,10 +14,13 @@ from ..layouts.block import (
     BlockStatistics,
     SuccessorEntry,
 )
+from ..layouts.command import ClusterCommand
 from ..layouts.space import OFFSET_BITS, ClusterRegister, ConfigurationRegion
 from ..layouts.token import BLOCK_BITS
 from ..library import Block
+from .events import EVENTS
 
+REGISTER_COUNT = ClusterRegister.EVENTS // 4 + 1
 USED_BLOCK_WORDS = 6
 """Words of a block entry that are kept; the others read as zero."""
 
@@ -36,6 +39,9 @@ class ConfigurationTables(Block):
     block: In, block entry wanted; entry: Out, it, a cycle later.
     successor: In, successor entry wanted; successor_entry: Out, it, a cycle later.
     kernel_table_address, kernel_count: Out, registers.
+    command, command_valid: Out, the host gives a command; command_accepted: In, it is carried
+        out (else the write is answered with ``error``); busy: In, one is under way.
+    events: In, the register; events_clear: Out, the bits that the host clears.
     statistics_*: the host's access to the statistics, see ``StatisticsTable``.
 
     Timing: an access takes four cycles and what the host waits to take the answer.
@@ -58,6 +64,12 @@ class ConfigurationTables(Block):
                 "successor_entry": Out(SuccessorEntry),
                 "kernel_table_address": Out(OFFSET_BITS),
                 "kernel_count": Out(16),
+                "command": Out(ClusterCommand),
+                "command_valid": Out(1),
+                "command_accepted": In(1),
+                "busy": In(1),
+                "events": In(EVENTS),
+                "events_clear": Out(EVENTS),
                 "statistics_block": Out(BLOCK_BITS),
                 "statistics_field": Out(3),
                 "statistics_data": In(32),
@@ -73,13 +85,13 @@ class ConfigurationTables(Block):
         m = Module()
         request, response = self.configuration.request, self.configuration.response
         offset, write, written = Signal(21), Signal(), Signal(32)
-        access = Signal()
+        access, refused = Signal(), Signal()
         m.submodules.decoder = decoder = _Decoder(self.blocks, self.successors)
         m.d.comb += decoder.offset.eq(offset)
 
         block_data = self._block_table(m, decoder, access & write, written)
         successor_data = self._successor_table(m, decoder, access & write, written)
-        register_data = self._registers(m, decoder, access & write, written)
+        register_data = self._registers(m, decoder, access & write, written, refused)
         self._statistics(m, decoder, access & write, written)
 
         with m.FSM():
@@ -94,12 +106,12 @@ class ConfigurationTables(Block):
                     m.next = "access"
             with m.State("access"):
                 m.d.comb += access.eq(1)
+                m.d.sync += response.payload.error.eq(~decoder.known | refused)
                 with m.If(~(write & decoder.statistics) | self.statistics_written):
                     m.next = "answer"
             with m.State("answer"):
                 m.d.sync += [
                     response.valid.eq(1),
-                    response.payload.error.eq(~decoder.known),
                     response.payload.data.eq(0),
                 ]
                 for selected, word in (
@@ -152,9 +164,28 @@ class ConfigurationTables(Block):
         ]
         return host.data
 
-    def _registers(self, m: Module, decoder: "_Decoder", write: Any, data: Signal) -> Signal:
-        """The cluster's registers; the word the host reads."""
-        word = Signal(32)
+    def _registers(
+        self, m: Module, decoder: "_Decoder", write: Any, data: Signal, refused: Signal
+    ) -> Signal:
+        """The cluster's registers; the word the host reads. ``refused``: it may not be written."""
+        word, last_command = Signal(32), Signal(ClusterCommand)
+        m.d.comb += self.command.eq(data)
+        with m.If(self.command_valid & self.command_accepted):
+            m.d.sync += last_command.eq(data)
+        for offset, shown in (
+            (ClusterRegister.COMMAND, last_command),
+            (ClusterRegister.COMMAND_STATUS, self.busy),
+            (ClusterRegister.EVENTS, self.events),
+        ):
+            with m.If(decoder.register & (decoder.index == offset // 4)):
+                m.d.comb += word.eq(shown)
+        with m.If(write & decoder.register), m.Switch(decoder.index):
+            with m.Case(ClusterRegister.COMMAND // 4):
+                m.d.comb += [self.command_valid.eq(1), refused.eq(~self.command_accepted)]
+            with m.Case(ClusterRegister.COMMAND_STATUS // 4):
+                m.d.comb += refused.eq(1)
+            with m.Case(ClusterRegister.EVENTS // 4):
+                m.d.comb += self.events_clear.eq(data)
         for offset, register in (
             (ClusterRegister.KERNEL_TABLE_ADDRESS, self.kernel_table_address),
             (ClusterRegister.KERNEL_COUNT, self.kernel_count),
@@ -199,7 +230,7 @@ class _Decoder(Elaboratable):
         ]
         rows = self._blocks * BLOCK_ENTRY_WORDS
         for base, count, selected in (
-            (ConfigurationRegion.REGISTERS, 2, self.register),
+            (ConfigurationRegion.REGISTERS, REGISTER_COUNT, self.register),
             (ConfigurationRegion.BLOCK_TABLE, rows, self.block),
             (ConfigurationRegion.SUCCESSOR_TABLE, self._successors, self.successor),
             (ConfigurationRegion.STATISTICS, rows, self.statistics),

@@ -24,8 +24,11 @@ class TokenStore(Block):
     read_block, read_instance: In, the entry wanted; stored: Out, it, a cycle later.
     write_block, write_instance, entry, write: In, an entry to be kept. It is what a read of
         the same entry in the same cycle brings.
+    sweep: In, pulse: clear the entries of instances ``first`` to ``last``, which must not be
+        written meanwhile. swept: Out, that is done.
 
-    Timing: ``ready`` rises ``blocks * instances`` cycles after reset.
+    Timing: ``ready`` rises ``blocks * instances`` cycles after reset. A sweep takes as long, and a
+    cycle more for each write meanwhile.
     """
 
     def __init__(self, blocks: int, instances: int) -> None:
@@ -44,6 +47,10 @@ class TokenStore(Block):
                 "write_instance": In(INSTANCE_BITS),
                 "entry": In(StoreEntry),
                 "write": In(1),
+                "sweep": In(1),
+                "first": In(INSTANCE_BITS),
+                "last": In(INSTANCE_BITS),
+                "swept": Out(1),
             },
             blocks=blocks,
             instances=instances,
@@ -61,19 +68,27 @@ class TokenStore(Block):
         def place(block: Signal, instance: Signal) -> Cat:
             return Cat(block[:block_bits], instance[:instance_bits])
 
-        cleared = Signal(range(depth + 1))
+        # The sweep after reset is for all instances, and nothing is accepted before its end.
+        cleared, started = Signal(range(depth + 1)), Signal()
+        instance = Signal(INSTANCE_BITS)
+        m.d.sync += started.eq(self.ready)
         m.d.comb += [
-            self.ready.eq(cleared == depth),
+            instance.eq(cleared >> block_bits),
+            self.swept.eq(cleared == depth),
+            self.ready.eq(started | self.swept),
             read.addr.eq(place(self.read_block, self.read_instance)),
             self.stored.eq(read.data),
         ]
-        with m.If(self.ready):
+        with m.If(self.ready & self.write):
             m.d.comb += [
                 write.addr.eq(place(self.write_block, self.write_instance)),
                 write.data.eq(self.entry),
-                write.en.eq(self.write),
+                write.en.eq(1),
             ]
-        with m.Else():
-            m.d.comb += [write.addr.eq(cleared), write.en.eq(1)]
+        with m.Elif(~self.swept):
+            within = (self.first <= instance) & (instance <= self.last)
+            m.d.comb += [write.addr.eq(cleared), write.en.eq(~self.ready | within)]
             m.d.sync += cleared.eq(cleared + 1)
+        with m.If(self.sweep):
+            m.d.sync += cleared.eq(0)
         return m

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.block import SUCCESSOR_INDEX_BITS, SuccessorEntry
 from ..layouts.space import COORDINATE_BITS
-from ..layouts.token import ControlPacket, Token, TokenKind
+from ..layouts.token import INSTANCE_BITS, ControlPacket, Token, TokenKind
 from ..library import Block, add_block
 from .firing_queue import FiringQueue
 from .records import Firing, FiringMode
@@ -20,7 +20,7 @@ class SuccessorWalker(Block):
 
     Firings that come while another is served wait in a queue. A map is served one index at a
     time, and only while nothing else waits and ``map_allowed``; it is suspended, on a stack,
-    for every other firing.
+    for every other firing. What is left of a firing whose instance is closed is discarded.
 
     Parameters
     ----------
@@ -31,10 +31,14 @@ class SuccessorWalker(Block):
     Ports
     -----
     x, y: In, own coordinates.
-    firing, firing_valid: In, a firing, always taken; ``level`` tells how many wait.
+    firing, firing_valid: In, a firing, always taken; ``level`` tells how many wait. It has
+        successors or is a fault.
+    closed: In, a bit an instance.
+    ended, ended_instance: Out, a firing has been served or discarded.
     successor_address: Out, successor entry wanted; successor: In, it, a cycle later.
     token: Out stream, tokens to blocks of this cluster.
     packet: Out stream, tokens to elsewhere (registered).
+    notice: In stream, a packet that goes before those of firings.
     map_allowed: In, a map may go on.
     level, pressed: Out, of the firing queue.
 
@@ -45,7 +49,9 @@ class SuccessorWalker(Block):
     Source: docs/specification.md, section 7.
     """
 
-    def __init__(self, queue_depth: int, queue_pressure: int, suspended: int) -> None:
+    def __init__(
+        self, queue_depth: int, queue_pressure: int, suspended: int, instances: int
+    ) -> None:
         if suspended < 2 or suspended & (suspended - 1):
             raise ValueError(f"suspended is {suspended}; allowed: powers of two from 2")
         self.suspended = suspended
@@ -56,10 +62,14 @@ class SuccessorWalker(Block):
                 "y": In(COORDINATE_BITS),
                 "firing": In(Firing),
                 "firing_valid": In(1),
+                "closed": In(instances),
+                "ended": Out(1),
+                "ended_instance": Out(INSTANCE_BITS),
                 "successor_address": Out(SUCCESSOR_INDEX_BITS),
                 "successor": In(SuccessorEntry),
                 "token": Out(stream.Signature(Token)),
                 "packet": Out(stream.Signature(ControlPacket)),
+                "notice": In(stream.Signature(ControlPacket)),
                 "map_allowed": In(1),
                 "level": Out(range(queue_depth + 1)),
                 "pressed": Out(1),
@@ -67,6 +77,7 @@ class SuccessorWalker(Block):
             queue_depth=queue_depth,
             queue_pressure=queue_pressure,
             suspended=suspended,
+            instances=instances,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -77,9 +88,11 @@ class SuccessorWalker(Block):
         current, expecting = Signal(Firing), Signal()
         position, remaining = Signal(SUCCESSOR_INDEX_BITS), Signal(8)
         walking, available, advance, direct = Signal(), Signal(), Signal(), Signal()
-        last = Signal()
+        last, discard = Signal(), Signal()
         m.d.comb += [
             last.eq(advance & (remaining == 1)),
+            discard.eq(self.closed.bit_select(current.instance, 1)),
+            self.ended_instance.eq(current.instance),
             self.successor_address.eq(position + advance),
             self.queue.push.eq(self.firing),
             self.queue.push_valid.eq(self.firing_valid & ~direct),
@@ -98,10 +111,7 @@ class SuccessorWalker(Block):
             ]
             with m.If(firing.mode == FiringMode.FAULT):
                 m.d.sync += remaining.eq(1)
-            with m.If((firing.mode == FiringMode.FAULT) | (firing.successor_count != 0)):
-                m.next = "walk"
-            with m.Else():
-                m.next = "idle"
+            m.next = "walk"
 
         def choose() -> None:
             """Find the next firing to serve."""
@@ -126,19 +136,26 @@ class SuccessorWalker(Block):
             with m.State("from_stack"):
                 begin(stack.top, expect=0)
             with m.State("walk"):
-                m.d.comb += walking.eq(1)
+                m.d.comb += walking.eq(~discard)
                 next_index = Signal(len(current.index) + 1)
                 m.d.comb += next_index.eq(Mux(expecting, 0, current.index + 1))
                 with m.If(advance):
                     m.d.sync += [position.eq(position + 1), remaining.eq(remaining - 1)]
-                with m.If(last):
+                with m.If(discard):
+                    m.d.comb += self.ended.eq(1)
+                    choose()
+                with m.Elif(last):
                     with m.If((current.mode == FiringMode.MAP) & (next_index != current.value)):
                         m.d.sync += [current.index.eq(next_index), expecting.eq(0)]
                         m.next = "between_indices"
                     with m.Else():
+                        m.d.comb += self.ended.eq(1)
                         choose()
             with m.State("between_indices"):
-                with m.If((self.queue.level != 0) & ~stack.full):
+                with m.If(discard):
+                    m.d.comb += self.ended.eq(1)
+                    choose()
+                with m.Elif((self.queue.level != 0) & ~stack.full):
                     m.d.comb += [stack.push.eq(1), self.queue.take.eq(1)]
                     m.next = "from_queue"
                 with m.Elif(self.map_allowed):
@@ -157,7 +174,7 @@ class SuccessorWalker(Block):
         successor, packet = self.successor, Signal(ControlPacket)
         token = packet.token
         fault, expect = Signal(), Signal()
-        chosen, local, room = Signal(), Signal(), Signal()
+        chosen, local, free, room = Signal(), Signal(), Signal(), Signal()
         own = (successor.destination.x == self.x) & (successor.destination.y == self.y)
         m.d.comb += [
             fault.eq(current.mode == FiringMode.FAULT),
@@ -195,14 +212,18 @@ class SuccessorWalker(Block):
                 m.d.comb += chosen.eq(1)
 
         m.d.comb += [
-            room.eq(~self.packet.valid | self.packet.ready),
+            free.eq(~self.packet.valid | self.packet.ready),
+            self.notice.ready.eq(free),
+            room.eq(free & ~self.notice.valid),
             self.token.payload.eq(token),
             self.token.valid.eq(walking & chosen & local),
             advance.eq(walking & (~chosen | Mux(local, self.token.ready, room))),
         ]
         with m.If(self.packet.ready):
             m.d.sync += self.packet.valid.eq(0)
-        with m.If(walking & chosen & ~local & room):
+        with m.If(free & self.notice.valid):
+            m.d.sync += [self.packet.valid.eq(1), self.packet.payload.eq(self.notice.payload)]
+        with m.Elif(walking & chosen & ~local & room):
             m.d.sync += [self.packet.valid.eq(1), self.packet.payload.eq(packet)]
 
 

@@ -182,6 +182,7 @@ class Cluster(Block):
         m.d.comb += [
             block.kernel_table_address.eq(unit.kernel_table_address),
             block.kernel_count.eq(unit.kernel_count),
+            block.closed.eq(unit.closed),
             self.activity[index].eq(block.activity),
         ]
 

@@ -50,7 +50,8 @@ class TaskBlockUnit(Block):
     memory: ``Out(MemoryPort)``, any address of the chip.
     kernel_table_address: in, 22 bits, byte offset in the own cluster; kernel_count: in, 16 bits.
     x, y: in, the own cluster's coordinates.
-    cancel: in, 1 bit, ends the present run with ABORTED.
+    cancel: in, 1 bit, ends the present run with ABORTED; closed: in, a bit an instance, ends every
+    run of these instances with ABORTED.
     activity: out, :class:`Activity`.
 
     Timing: see ``docs/tbu.md``. All outputs are registers but ``memory.response.ready``, which
@@ -63,6 +64,7 @@ class TaskBlockUnit(Block):
         self.unit = config.task_block_unit
         self.pea = config.pea
         self.burst_words = config.cluster.burst_words
+        self.instances = config.control_block_unit.instances
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
@@ -73,11 +75,13 @@ class TaskBlockUnit(Block):
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
                 "cancel": In(1),
+                "closed": In(self.instances),
                 "activity": Out(Activity),
             },
             unit=self.unit,
             pea=self.pea,
             burst_words=self.burst_words,
+            instances=self.instances,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -180,7 +184,7 @@ class TaskBlockUnit(Block):
             runner.headers.eq(loader.headers),
             runner.done.eq(core.done),
             runner.advance.eq(core.advance),
-            runner.cancel.eq(self.cancel),
+            runner.cancel.eq(self.cancel | self.closed.bit_select(runner.run_instance, 1)),
             core.abort.eq(runner.stop),
             *(
                 getattr(runner.control, name).eq(

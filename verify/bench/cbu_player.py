@@ -114,30 +114,46 @@ class Player:
         await FallingEdge(self.device.clk)
         self.device.rst.value = 0
 
-    async def access(self, offset: int, word: int | None = None) -> int:
-        """Read a word of the configuration space, or write ``word``."""
+    async def access(
+        self, offset: int, word: int | None = None, playing: bool = False, refused: bool = False
+    ) -> int:
+        """Read a word of the configuration space, or write ``word``.
+
+        ``playing``: everything else goes on meanwhile. ``refused``: the answer must be an error.
+        """
         write = word is not None
         self.request.payload.value = (
             write | offset << 1 | (word or 0) << 1 + CONFIGURATION_OFFSET_BITS
         )
         self.request.valid.value = 1
-        while not await self._edge(self.request):
+        while not await self._edge(self.request, playing):
             pass
         self.request.valid.value = 0
-        while not await self._edge(self.response, take=True):
+        while not await self._edge(self.response, playing):
             pass
         answer = self._answer
-        assert not answer >> 32, f"error answer for {offset:#x}"
+        assert bool(answer >> 32) == refused, f"answer for {offset:#x}: {answer:#x}"
         return answer & 0xFFFFFFFF
 
-    async def _edge(self, stream: Stream, take: bool = False) -> bool:
+    async def _edge(self, stream: Stream, playing: bool) -> bool:
         """Pass one clock edge; whether ``stream`` moved at it."""
+        if playing:
+            self._start_cycle()
         await ReadOnly()
         moved = stream.moves
-        if take:
+        if moved:
             self._answer = int(stream.payload.value)
+        if playing:
+            self._observe()
         await FallingEdge(self.device.clk)
+        if playing:
+            self._withdraw()
         return moved
+
+    def under_way(self, instances: range) -> bool:
+        """Whether a token of one of ``instances`` is under way outside the unit."""
+        tokens = [*self.arriving, *(token for _, token in self.elsewhere)]
+        return any(token.instance in instances for token in tokens)
 
     async def load(self, graph: Graph, instances: int) -> None:
         """Write the tables of the unit; the other clusters become models."""
@@ -176,13 +192,17 @@ class Player:
 
     async def cycle(self) -> None:
         """Play one cycle."""
-        self.now += 1
-        self._others_work()
-        self._offer()
+        self._start_cycle()
         await ReadOnly()
         self._observe()
         await FallingEdge(self.device.clk)
         self._withdraw()
+
+    def _start_cycle(self) -> None:
+        """What becomes due in this cycle, and what the device is to see of it."""
+        self.now += 1
+        self._others_work()
+        self._offer()
 
     def _stalls(self) -> bool:
         return self.random.random() < self.stall

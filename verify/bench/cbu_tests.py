@@ -16,6 +16,9 @@ from cocotb.clock import Clock
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockKind, BlockStatistics
+from octopus.hw.layouts.command import ClusterCommand, CommandOperation
+from octopus.hw.layouts.space import ClusterRegister, ConfigurationRegion
+from octopus.hw.layouts.words import pack
 from octopus.verify.bench.cbu_graphs import Graph, GraphMaker, executor, start_tokens
 from octopus.verify.bench.cbu_player import Player
 from octopus.verify.golden.cbu import (
@@ -27,7 +30,10 @@ from octopus.verify.golden.cbu import (
 )
 
 HERE, ELSEWHERE = (3, 1), (0, 2)
+COMMAND = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND
+COMMAND_STATUS = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND_STATUS
 GRAPHS = int(os.environ.get("CBU_GRAPHS", "40"))
+ABORTS = int(os.environ.get("CBU_ABORTS", "15"))
 LONGEST_PAUSE = 3000
 """Cycles without any event after which a run counts as stuck: far more than the longest task and
 the longest way of a token, whatever stalls there are."""
@@ -90,18 +96,69 @@ class Bench:
         expected = len(job.to_host)
         while player.now < cycles if cycles is not None else len(player.to_host) < expected:
             await player.cycle()
-            assert cycles is not None or player.idle_cycles < LONGEST_PAUSE, (
-                f"stuck: host received {len(player.to_host)} of {expected} tokens, "
-                f"{len(player.ran)} tasks ran in {player.now} cycles"
-            )
+            self.check_progress(expected if cycles is None else 0)
+
+    def check_progress(self, expected: int) -> None:
+        """Something moved lately."""
+        player = self.player
+        assert player.idle_cycles < LONGEST_PAUSE, (
+            f"stuck: host received {len(player.to_host)} of {expected} tokens, "
+            f"{len(player.ran)} tasks ran in {player.now} cycles"
+        )
+
+    async def abort(self, job: Job) -> None:
+        """Abort some instances in the middle, let the others end, then start those again."""
+        random, player = self.random, self.player
+        instances = self.config.control_block_unit.instances
+        first = random.choice([token.instance for token in job.tokens])
+        last = random.choice((first, random.randrange(first, instances), 255))
+        chosen = range(first, last + 1)
+        await self.play(job, cycles=random.randint(30, 2000))
+        await self.command(CommandOperation.ABORT, first, last)
+        for model in player.others.values():
+            model.abort(first, last)
+        told = [token for token in player.to_host if token.instance in chosen]
+        await player.access(COMMAND, 1, playing=True, refused=True)
+        player.idle_cycles = 0
+        while await player.access(COMMAND_STATUS, playing=True) or player.under_way(chosen):
+            self.check_progress(0)
+        assert told == [token for token in player.to_host if token.instance in chosen]
+        ended = [task for task, _ in player.ran if task.instance in chosen]
+
+        # The others end as if nothing had happened, and those again that start a second time.
+        await self.command(CommandOperation.OPEN, first, last)
+        for model in player.others.values():
+            model.open(first, last)
+        again = [token for token in job.tokens if token.instance in chosen]
+        for token in again:
+            player.send(token)
+        expected = [*job.to_host, *told]
+        while len(player.to_host) < len(expected):
+            await player.cycle()
+            self.check_progress(len(expected))
+        await self.settle()
+        assert sorted(player.to_host, key=repr) == sorted(expected, key=repr)
+        ran = sorted((task for task, _ in player.ran), key=repr)
+        mine = [task for task in job.ran if task.place == HERE]
+        assert ran == sorted([*mine, *ended], key=repr)
+
+    async def command(self, operation: CommandOperation, first: int, last: int) -> None:
+        """Give the unit a command."""
+        fields = {"operation": operation, "first": first, "last": last}
+        (word,) = pack(ClusterCommand, fields)
+        await self.player.access(COMMAND, word, playing=True)
+
+    async def settle(self) -> None:
+        """Wait until nothing runs and nothing comes any more."""
+        quiet = 0
+        while quiet < 300:
+            await self.player.cycle()
+            quiet = 0 if self.player.busy_now else quiet + 1
 
     async def check(self, job: Job) -> None:
         """Nothing more comes, and all there is agrees with the model."""
         player = self.player
-        quiet = 0
-        while quiet < 300:
-            await player.cycle()
-            quiet = 0 if player.busy_now else quiet + 1
+        await self.settle()
         assert sorted(player.to_host, key=repr) == sorted(job.to_host, key=repr)
         ran = sorted((task for task, _ in player.ran), key=repr)
         assert ran == sorted((task for task in job.ran if task.place == HERE), key=repr)
@@ -178,4 +235,17 @@ async def reset_in_flight(device: Any) -> None:
         job = Job(bench.random, bench.config, with_faults=False)
         await bench.play(job)
         await bench.check(job)
+        await bench.player.reset()
+
+
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+async def abort_in_flight(device: Any) -> None:
+    """Aborted instances leave nothing behind and disturb no others; they can start anew."""
+    bench = Bench(device)
+    await bench.start()
+    for _ in range(ABORTS):
+        job = Job(bench.random, bench.config, with_faults=False)
+        bench.player.stall = bench.random.choice((0.0, 0.3, 0.6))
+        bench.player.longest_task = bench.random.choice((1, 10, 100))
+        await bench.abort(job)
         await bench.player.reset()

@@ -104,6 +104,7 @@ class ControlBlockModel:
     Attributes
     ----------
     arrivals, completions, faults: by block, as the statistics count them.
+    closed: instances that are being aborted.
     """
 
     place: tuple[int, int]
@@ -112,11 +113,25 @@ class ControlBlockModel:
     arrivals: Counter[int] = field(default_factory=Counter)
     completions: Counter[int] = field(default_factory=Counter)
     faults: Counter[int] = field(default_factory=Counter)
+    closed: set[int] = field(default_factory=set)
     _store: dict[tuple[int, int], _Stored] = field(default_factory=dict)
     _shards: dict[tuple[int, int, int], list[ResultModel]] = field(default_factory=dict)
 
+    def abort(self, first: int, last: int) -> None:
+        """Close instances ``first`` to ``last`` and forget all about them."""
+        chosen = range(first, min(last + 1, self.instances))
+        self.closed.update(chosen)
+        self._store = {key: item for key, item in self._store.items() if key[0] not in chosen}
+        self._shards = {key: item for key, item in self._shards.items() if key[1] not in chosen}
+
+    def open(self, first: int, last: int) -> None:
+        """Admit instances ``first`` to ``last`` again."""
+        self.closed.difference_update(range(first, last + 1))
+
     def deliver(self, token: TokenModel) -> tuple[list[TokenModel], list[TaskModel]]:
         """The tokens and the tasks that follow from one token for this cluster."""
+        if token.instance in self.closed:
+            return [], []
         if token.block >= len(self.blocks) or token.instance >= self.instances:
             return [_fault(token, Status.DESCRIPTOR_INVALID)], []
         self.arrivals[token.block] += token.kind == TokenKind.ARRIVE.value
@@ -140,6 +155,8 @@ class ControlBlockModel:
 
         The order of a task's shards matters only for which failure is reported.
         """
+        if task.instance in self.closed:
+            return []
         key = task.block, task.instance, task.index
         results = self._shards.setdefault(key, [])
         results.append(result)
