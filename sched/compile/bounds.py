@@ -1,0 +1,118 @@
+"""Lower bounds of the initiation interval, each with the resource that sets it."""
+
+from dataclasses import dataclass
+
+import networkx as nx
+
+from octopus.hw.config import PeaConfig
+
+from .graph import Graph, Role
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``interval`` cycles at least, because of ``resource``."""
+
+    interval: int
+    resource: str
+
+
+def resource_bounds(graph: Graph, pea: PeaConfig) -> list[Bound]:
+    """What each resource of the array asks of a lowered graph, the largest first."""
+    elements = pea.rows * pea.columns
+    ports = pea.rows + pea.columns
+    operations = sum(1 for _ in graph.of_role(Role.COMPUTE))
+    bounds = [Bound(_ceil(operations, elements), f"compute slots: {operations} operations")]
+    for role, what in ((Role.LOAD, "input"), (Role.STORE, "output")):
+        bounds.append(_ports(graph, role, ports, what))
+    if any(node.predicate for node in graph.nodes.values()):
+        bounds.append(Bound(2, "predicates: written and used by two instructions of a PE"))
+    return sorted(bounds, key=lambda bound: -bound.interval)
+
+
+def _ceil(amount: int, share: int) -> int:
+    return -(-amount // share)
+
+
+def _ports(graph: Graph, role: Role, ports: int, what: str) -> Bound:
+    """Ports that nodes of a role need: computed accesses have theirs alone, others share."""
+    alone = {node.pair for node in graph.nodes.values() if node.pair is not None}
+    words: dict[str, int] = {}
+    for node in graph.of_role(role):
+        if node.pair is not None:
+            words[node.pair] = words.get(node.pair, 0) + 1
+    gathers = {node.pair for node in graph.of_role(Role.LOAD) if node.pair is not None}
+    taken = len(gathers) if role is Role.LOAD else len(alone)
+    kinds: dict[object, int] = {}
+    for node in graph.of_role(role):
+        if node.pair is None:
+            assert node.access is not None
+            key = (node.access.strides, node.access.element)
+            kinds[key] = kinds.get(key, 0) + 1
+    interval = max([1, *words.values()])
+    shared = sum(kinds.values())
+    if shared and ports > taken:
+        while sum(_ceil(count, interval) for count in kinds.values()) > ports - taken:
+            interval += 1
+    elif shared or taken > ports:
+        interval = UNREACHABLE
+    return Bound(interval, f"memory ports: {shared + sum(words.values())} words {what} a trip")
+
+
+UNREACHABLE = 1 << 20
+"""The bound of a graph that no interval can hold."""
+
+
+def edge_latency(graph: Graph, producer: str, latency: int) -> int:
+    """Cycles from the issue of a node to the first in which its value can be used."""
+    return latency if graph.nodes[producer].role is Role.COMPUTE else 0
+
+
+def recurrence_bound(graph: Graph, latency: int) -> Bound:
+    """What values that are carried from iteration to iteration ask."""
+    network = ordered_network(graph, latency)
+    interval, found = 1, None
+    while True:
+        weighted = nx.DiGraph()
+        for a, b, data in network.edges(data=True):
+            weight = interval * data["distance"] - data["latency"]
+            if not weighted.has_edge(a, b) or weighted[a][b]["weight"] > weight:
+                weighted.add_edge(a, b, weight=weight)
+        # The first cycle found names the recurrence; a larger interval is needed to break it.
+        if not nx.negative_edge_cycle(weighted):
+            break
+        found = nx.find_negative_cycle(weighted, _any_on_cycle(weighted))
+        interval += 1
+    if found is None:
+        return Bound(1, "no recurrence")
+    names = [name for name in dict.fromkeys(found)]
+    return Bound(interval, f"recurrence through {', '.join(names[:6])}{', …' * (len(names) > 6)}")
+
+
+def _any_on_cycle(weighted: "nx.DiGraph[str]") -> str:
+    """A node from which a negative cycle is found."""
+    for component in nx.strongly_connected_components(weighted):
+        part = weighted.subgraph(component)
+        if part.number_of_edges() and nx.negative_edge_cycle(part):
+            return str(next(iter(component)))
+    raise AssertionError("a negative cycle lies in a component")
+
+
+ADDRESS_LATENCY = 1
+"""Cycles from an offset on the edge link to the earliest demand for its word."""
+
+
+def ordered_network(graph: Graph, latency: int) -> "nx.MultiDiGraph[str]":
+    """The graph with ``latency`` and ``distance`` on its edges, computed accesses included."""
+    network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    network.add_nodes_from(graph.nodes)
+    for a, b, use in graph.network().edges(data="use"):
+        network.add_edge(a, b, latency=edge_latency(graph, a, latency), distance=use.distance)
+    for node in graph.of_role(Role.LOAD):
+        if node.pair is not None:
+            for other in graph.of_role(Role.STORE):
+                if other.pair == node.pair:
+                    network.add_edge(
+                        other.name, node.name, latency=ADDRESS_LATENCY, distance=0
+                    )
+    return network

@@ -1,0 +1,134 @@
+"""Compiles a graph for an array: bounds, then schedules from the bound upward, then the image."""
+
+import time as clock
+from dataclasses import dataclass
+from functools import cached_property
+
+from octopus.hw.config import PeaConfig
+
+from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds
+from .emit import Emitter, Program, assemble
+from .errors import CompileError
+from .graph import Graph, Role
+from .lower import lower
+from .mapping import Mapping
+from .schedule_heuristic import schedule
+from .streams import PortStream, port_streams
+
+SECONDS = 60.0
+"""Time that a compilation may take, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel for one array.
+
+    Attributes
+    ----------
+    interval: cycles an iteration takes. bounds: the lower bounds of it, the largest first.
+    method: what found the schedule. seconds: how long it took.
+    limits: why no smaller interval was found, if it is above the bound.
+    """
+
+    graph: Graph
+    mapping: Mapping
+    pea: PeaConfig
+    bounds: tuple[Bound, ...]
+    method: str
+    seconds: float
+    limits: str
+
+    @property
+    def interval(self) -> int:
+        """The initiation interval reached."""
+        return self.mapping.interval
+
+    @property
+    def bound(self) -> int:
+        """The largest lower bound of the interval."""
+        return self.bounds[0].interval
+
+    @cached_property
+    def program(self) -> Program:
+        """The instructions."""
+        return Emitter(self.mapping, self.pea).program
+
+    @cached_property
+    def streams(self) -> list[PortStream]:
+        """The streams that feed and drain the array."""
+        return port_streams(self.mapping)
+
+    def image(self, number: int) -> list[int]:
+        """The kernel image, as entry ``number`` of a kernel table."""
+        return assemble(self.program, self.pea, self.interval, self.graph.name, number)
+
+
+def bounds_of(lowered: Graph, pea: PeaConfig) -> tuple[Bound, ...]:
+    """All lower bounds of the interval of a lowered graph, the largest first."""
+    bounds = [*resource_bounds(lowered, pea), recurrence_bound(lowered, pea.pipeline_stages)]
+    return tuple(sorted(bounds, key=lambda bound: -bound.interval))
+
+
+def window_of(lowered: Graph, pea: PeaConfig) -> int:
+    """Stages to tell apart: one if words that mean nothing do no harm."""
+    harmless = lowered.loops == 1 and not lowered.outer and not lowered.exits
+    for node in lowered.nodes.values():
+        if node.pair is not None or node.predicate is not None:
+            harmless = False
+        if any(use.distance for use in node.uses):
+            harmless = False
+    return 1 if harmless else pea.stages
+
+
+def compile_graph(
+    graph: Graph,
+    pea: PeaConfig,
+    *,
+    seconds: float = SECONDS,
+    seed: int = 1,
+) -> Compiled:
+    """Map a graph to an array with the smallest interval that is found.
+
+    Raises:
+        CompileError: the graph means nothing, or no interval that the array's context slots allow
+            is found; the message names the operation that found no place, and why.
+    """
+    start = clock.monotonic()
+    lowered = lower(graph)
+    _check_operations(lowered, pea)
+    bounds = bounds_of(lowered, pea)
+    if bounds[0].interval == UNREACHABLE:
+        raise CompileError(f"kernel {graph.name}: too few {bounds[0].resource}")
+    window = window_of(lowered, pea)
+    limits: list[str] = []
+    interval = bounds[0].interval
+    while interval <= pea.context_slots:
+        left = start + seconds - clock.monotonic()
+        deadline = clock.monotonic() + max(left * 0.4, 0.5)
+        mapping, failures = schedule(lowered, pea, interval, window, deadline, seed, 1000)
+        if mapping is not None:
+            taken = clock.monotonic() - start
+            return Compiled(
+                graph, mapping, pea, bounds, "heuristic", taken, "; ".join(limits)
+            )
+        worst = max(failures, key=failures.__getitem__, default="nothing")
+        limits.append(f"interval {interval}: {worst} found no place")
+        interval += 1
+    needed = bounds[0]
+    raise CompileError(
+        f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "
+        f"the array has {pea.context_slots} context slots"
+        + (f"; {limits[-1]}" if limits else "")
+    )
+
+
+def _check_operations(lowered: Graph, pea: PeaConfig) -> None:
+    from ..kernels.assembler import AI_OPERATIONS
+
+    if pea.operations == "ai":
+        for node in lowered.of_role(Role.COMPUTE):
+            if node.operation not in AI_OPERATIONS:
+                raise CompileError(
+                    f"kernel {lowered.name}: {node.name} is {node.operation.name}, which no PE of "
+                    'an array with operations = "ai" has'
+                )

@@ -1,0 +1,7 @@
+"""What the kernel compiler raises."""
+
+from ..kernels.task import TaskError
+
+
+class CompileError(TaskError):
+    """A kernel cannot be compiled; the message names the operation and the reason."""

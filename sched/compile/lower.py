@@ -1,0 +1,174 @@
+"""Turns a graph into one that maps node by node: what the array has no single instruction for."""
+
+from dataclasses import replace
+
+from octopus.hw.layouts.instruction import Operation, PredicateMode
+
+from .graph import Constant, Graph, Node, Operand, Role, Use
+
+
+def lower(graph: Graph) -> Graph:
+    """A graph of COMPUTE, LOAD and STORE nodes only.
+
+    - A value of several iterations ago passes a chain of PASS nodes, each an iteration.
+    - GATHER and SCATTER become the words they send and receive.
+    - Every SELECT and predicated node has a predicate of its own iteration that a COMPUTE node
+      near it writes; a conditional store is a conditional PASS before a store.
+    - At most one constant an instruction.
+    """
+    graph.check()
+    lowered = Graph(graph.name, dict(graph.nodes), graph.loops, graph.outer)
+    _constants(lowered)
+    _accesses(lowered)
+    _operations_before_exits(lowered)
+    _predicates(lowered)
+    _delays(lowered)
+    lowered.check()
+    return lowered
+
+
+def _pass(graph: Graph, operand: Operand, stem: str, **fields: object) -> Use:
+    node = Node(graph.fresh(stem), Role.COMPUTE, Operation.PASS, (operand,))
+    return graph.add(replace(node, **fields))  # type: ignore[arg-type]
+
+
+def _constants(graph: Graph) -> None:
+    for node in list(graph.nodes.values()):
+        constants = {o.value for o in node.operands if isinstance(o, Constant)} - {0}
+        if len(constants) < 2:
+            continue
+        if node.operation is Operation.SELECT:
+            # predicate ? c : d is d + (predicate ? c - d : 0).
+            first, second = (o.value for o in node.operands if isinstance(o, Constant))
+            part = replace(
+                node,
+                name=graph.fresh(f"{node.name}_part"),
+                operands=(Constant(first - second), Constant(0)),
+            )
+            use = graph.add(part)
+            graph.change(
+                node.name,
+                operation=Operation.ADD,
+                operands=(use, Constant(second)),
+                predicate=None,
+                when=PredicateMode.ALWAYS,
+            )
+        else:
+            use = _pass(graph, node.operands[0], f"{node.name}_constant")
+            graph.change(node.name, operands=(use, *node.operands[1:]))
+
+
+def _accesses(graph: Graph) -> None:
+    for node in list(graph.nodes.values()):
+        if node.role is Role.GATHER:
+            address = _word(graph, node.operands[0], node, "offset")
+            store = Node(
+                graph.fresh(f"{node.name}_offset"),
+                Role.STORE,
+                operands=(address,),
+                access=node.access,
+                pair=node.name,
+            )
+            graph.add(store)
+            graph.change(node.name, role=Role.LOAD, operands=(), predicate=None, pair=node.name)
+        elif node.role is Role.SCATTER:
+            for number, (operand, what) in enumerate(
+                zip(node.operands, ("offset", "data"), strict=True)
+            ):
+                value = _word(graph, operand, node, what)
+                word = replace(
+                    node,
+                    role=Role.STORE,
+                    name=graph.fresh(f"{node.name}_{what}") if number == 0 else node.name,
+                    operands=(value,),
+                    predicate=None,
+                    when=PredicateMode.ALWAYS,
+                    pair=node.name,
+                )
+                if number:
+                    graph.nodes[node.name] = word
+                else:
+                    graph.add(word)
+        elif node.role is Role.STORE:
+            value = _word(graph, node.operands[0], node, "value")
+            graph.change(
+                node.name, operands=(value,), predicate=None, when=PredicateMode.ALWAYS
+            )
+            if node.predicate is not None:
+                # The words of a conditional store come at no fixed time: the port is its own.
+                graph.change(node.name, pair=node.name)
+
+
+def _word(graph: Graph, operand: Operand, node: Node, what: str) -> Operand:
+    """The value to send to a stream: computed, and only if the node's predicate agrees."""
+    if node.predicate is not None:
+        return _pass(
+            graph, operand, f"{node.name}_{what}", predicate=node.predicate, when=node.when
+        )
+    if isinstance(operand, Constant) or operand.distance:
+        return _pass(graph, operand, f"{node.name}_{what}")
+    return operand
+
+
+def _operations_before_exits(graph: Graph) -> None:
+    """Only a computation raises exit."""
+    for node in list(graph.nodes.values()):
+        if node.exit and node.role is not Role.COMPUTE:
+            graph.change(node.name, exit=False)
+            _pass(graph, Use(node.name), f"{node.name}_exit", exit=True)
+
+
+def _predicates(graph: Graph) -> None:
+    """Give every user of a predicate a writer; users of one predicate may share it.
+
+    A comparison of the same iteration writes the predicate bit itself for its first user; a value
+    from elsewhere passes through an instruction on the user's PE.
+    """
+    writers: dict[str, str] = {}
+    for node in list(graph.nodes.values()):
+        use = node.predicate
+        if use is None:
+            continue
+        producer = graph.nodes[use.producer]
+        direct = producer.role is Role.COMPUTE and use.distance == 0
+        if direct and use.producer not in writers and producer.predicate is None:
+            writers[use.producer] = node.name
+        else:
+            copy = _pass(graph, use, f"{node.name}_if")
+            graph.change(node.name, predicate=copy)
+
+
+def _delays(graph: Graph) -> None:
+    """Split distances above 1, and let only computed values be carried."""
+    chains: dict[tuple[str, int, int], Use] = {}
+    for node in list(graph.nodes.values()):
+        operands = tuple(_delayed(graph, operand, chains) for operand in node.operands)
+        graph.change(node.name, operands=operands)
+
+
+def _delayed(
+    graph: Graph, operand: Operand, chains: dict[tuple[str, int, int], Use]
+) -> Operand:
+    if not isinstance(operand, Use) or operand.distance == 0:
+        return operand
+    key = (operand.producer, operand.distance, operand.initial)
+    if key not in chains:
+        if operand.distance > 1:
+            before = _delayed(graph, replace(operand, distance=operand.distance - 1), chains)
+            copy = _pass(graph, before, f"{operand.producer}_delay")
+        elif graph.nodes[operand.producer].role is Role.COMPUTE and not _conflict(
+            chains, operand
+        ):
+            copy = Use(operand.producer)
+        else:
+            copy = _pass(graph, Use(operand.producer), f"{operand.producer}_delay")
+        chains[key] = replace(copy, distance=1, initial=operand.initial)
+    return chains[key]
+
+
+def _conflict(chains: dict[tuple[str, int, int], Use], operand: Use) -> bool:
+    """Whether the register that holds the value starts with another value already."""
+    return any(
+        producer == operand.producer and distance == 1 and initial != operand.initial
+        for producer, distance, initial in chains
+    )

@@ -1,0 +1,543 @@
+"""Places nodes one by one, each with the routes of its operands, and takes out what is in the way.
+
+A node goes where its operands arrive at the same time for the least cost; words of streams and
+operations on nothing but such words have no time of their own and come when they are needed.
+When a node finds no place, its neighbours are taken out and the search goes on; after enough
+failures it begins anew with another draw of the costs.
+"""
+
+import time as clock
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import Operation
+
+from .bounds import ordered_network
+from .fabric import EAST, NORTH, SOUTH, WEST, ConflictError, Copy, Entry, Hold, Place, Turn, Wire
+from .flood import HOLD_COST, NEVER, Arrival, Costs, Flood, Prices, Sources
+from .graph import Constant, Graph, Node, Role, Use
+from .mapping import PREDICATE, Mapping
+from .ports import PortRules
+from .validity import Validity
+
+CANDIDATES = 12
+"""Places tried for a node before it counts as failed."""
+
+LAZY_DEPTH = 2
+"""Longest chain of operations on stream words that waits for its use."""
+
+
+@dataclass
+class Failure:
+    """Which node most often found no place."""
+
+    node: str
+    count: int
+
+
+def schedule(
+    graph: Graph,
+    pea: PeaConfig,
+    interval: int,
+    window: int,
+    deadline: float,
+    seed: int,
+    attempts: int,
+) -> tuple[Mapping | None, dict[str, int]]:
+    """A mapping at an interval, or None if none was found in time.
+
+    Returns:
+        The mapping, and how often each node found no place.
+    """
+    failures: dict[str, int] = {}
+    for number in range(attempts):
+        if clock.monotonic() > deadline:
+            break
+        attempt = Attempt(graph, pea, interval, window, np.random.default_rng((seed, number)))
+        attempt.scale = (0.05, 0.3, 0.8, 1.5)[number % 4]
+        attempt.slack = (0, 1, 1, 2)[number // 2 % 4]
+        done = attempt.run(deadline)
+        for name, count in attempt.failures.items():
+            failures[name] = failures.get(name, 0) + count
+        if done:
+            complaint = Validity(attempt.mapping).complaint()
+            if complaint is None:
+                return attempt.mapping, failures
+            failures[complaint] = failures.get(complaint, 0) + 1
+    return None, failures
+
+
+class Attempt:
+    """One search from an empty array."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        pea: PeaConfig,
+        interval: int,
+        window: int,
+        random: np.random.Generator,
+    ) -> None:
+        self.graph, self.pea, self.random = graph, pea, random
+        self.interval, self.latency = interval, pea.pipeline_stages
+        self.mapping = Mapping(graph, pea, interval, window)
+        self.fabric = self.mapping.fabric
+        self.ports = PortRules(self.mapping)
+        self.reach = pea.rows + pea.columns
+        self.scale = 0.3
+        self.slack = 1
+        self.failures: dict[str, int] = {}
+        self.lazy: set[str] = set()
+        self._floods: dict[object, Flood] = {}
+
+    # -- order -----------------------------------------------------------------------------
+
+    def _plan(self) -> list[str]:
+        """The order of placing; sets ``plan`` (earliest sensible times) and ``lazy``."""
+        network = ordered_network(self.graph, self.latency)
+        self.plan = dict.fromkeys(self.graph.nodes, 0)
+        for _ in range(len(self.graph.nodes) + 1):
+            changed = False
+            for a, b, data in network.edges(data=True):
+                extra = self.slack if data["distance"] == 0 and data["latency"] else 0
+                early = self.plan[a] + data["latency"] + extra - self.interval * data["distance"]
+                if early > self.plan[b]:
+                    self.plan[b], changed = early, True
+            if not changed:
+                break
+        now = nx.DiGraph()
+        now.add_nodes_from(self.graph.nodes)
+        now.add_edges_from(
+            (a, b) for a, b, data in network.edges(data=True) if data["distance"] == 0
+        )
+        for names in self.mapping.pairs.values():
+            stores = [n for n in names if self.graph.nodes[n].role is Role.STORE]
+            now.add_edges_from(zip(stores, stores[1:], strict=False))
+        rank = {n: (self.plan[n], i) for i, n in enumerate(self.graph.nodes)}
+        order = list(nx.lexicographical_topological_sort(now, key=rank.__getitem__))
+        self._choose_lazy(order)
+        return [
+            n
+            for n in order
+            if n not in self.lazy and self.graph.nodes[n].role is not Role.LOAD
+        ]
+
+    def _choose_lazy(self, order: list[str]) -> None:
+        depth: dict[str, int] = {}
+        for name in order:
+            node = self.graph.nodes[name]
+            if node.role is Role.LOAD and node.pair is None:
+                depth[name] = 0
+            elif (
+                node.role is Role.COMPUTE
+                and node.predicate is None
+                and node.uses
+                and all(use.producer in depth and not use.distance for use in node.uses)
+            ):
+                depth[name] = 1 + max(depth[use.producer] for use in node.uses)
+        for name in order:
+            node = self.graph.nodes[name]
+            if node.role is not Role.COMPUTE or len(node.uses) < 2:
+                continue
+            uses = sorted(node.uses, key=lambda use: depth.get(use.producer, 1 << 20))
+            for use in uses[:-1]:
+                maker = use.producer
+                single = len(self.mapping.users[maker]) == 1 and not use.distance
+                if single and 0 < depth.get(maker, 99) <= LAZY_DEPTH:
+                    self.lazy.add(maker)
+                    self._lazy_below(maker, depth)
+
+    def _lazy_below(self, name: str, depth: dict[str, int]) -> None:
+        for use in self.graph.nodes[name].uses:
+            single = len(self.mapping.users[use.producer]) == 1
+            if depth.get(use.producer, 0) > 0 and single:
+                self.lazy.add(use.producer)
+                self._lazy_below(use.producer, depth)
+
+    # -- the search ------------------------------------------------------------------------
+
+    def run(self, deadline: float) -> bool:
+        """Place everything; False if that did not work out."""
+        order = self._plan()
+        budget = 6 * len(order) + 20
+        failed = 0
+        while True:
+            name = next((n for n in order if self.mapping.time(n) is None), None)
+            if name is None:
+                return self._complete()
+            if clock.monotonic() > deadline:
+                return False
+            if self._settle(self.graph.nodes[name]):
+                continue
+            failed += 1
+            self.failures[name] = self.failures.get(name, 0) + 1
+            if failed > budget // 4 or self.failures[name] > 10:
+                return False
+            self._make_room(name)
+
+    def _complete(self) -> bool:
+        """Whether every operand of every node has its route."""
+        for name, users in self.mapping.users.items():
+            for sink, _ in users:
+                if sink not in self.mapping.deliveries:
+                    self.failures[name] = self.failures.get(name, 0) + 1
+                    return False
+        return True
+
+    def _make_room(self, name: str) -> None:
+        """Take out neighbours of a node that found no place, and a few others by chance."""
+        mapping, node = self.mapping, self.graph.nodes[name]
+        victims = {sink[0] for sink, _ in mapping.users[name]}
+        uses = [use.producer for use in node.uses]
+        uses += [node.predicate.producer] if node.predicate else []
+        victims |= {producer for producer in uses if self.random.random() < 0.7}
+        for producer in uses:
+            if self.random.random() < 0.4:
+                victims |= {use.producer for use in self.graph.nodes[producer].uses}
+        placed = [n for n in mapping.places]
+        if placed and self.failures[name] > 2:
+            victims |= {str(n) for n in self.random.choice(placed, min(3, len(placed)))}
+        for victim in sorted(victims):
+            self._evict(victim)
+
+    def _evict(self, name: str) -> None:
+        mapping = self.mapping
+        if mapping.time(name) is None:
+            return
+        gone = mapping.remove(name)
+        for one in list(gone):
+            node = self.graph.nodes[one]
+            for sink, _ in mapping.users[one]:
+                other = self.graph.nodes[sink[0]]
+                if one in self.lazy or other.role is Role.STORE or node.role is Role.LOAD:
+                    self._evict(sink[0])
+            for use in node.uses:
+                if use.producer in self.lazy:
+                    self._evict(use.producer)
+
+    # -- one node --------------------------------------------------------------------------
+
+    def _settle(self, node: Node) -> bool:
+        self.prices = Prices.of(self.fabric, self.random, self.scale)
+        if node.role is Role.STORE:
+            return self._settle_store(node)
+        for place, time in self._candidates(node):
+            mark = self.mapping.begin()
+            try:
+                self._try(node, place, time)
+                self.mapping.commit()
+                return True
+            except ConflictError:
+                self.mapping.undo(mark)
+                self.mapping.commit()
+        return False
+
+    def _earliest(self, node: Node) -> int:
+        """The first time at which a node can have its placed operands."""
+        times = [0]
+        for use in [*node.uses, *([node.predicate] if node.predicate else [])]:
+            if use.producer in self.mapping.places:
+                _, made = self.mapping.places[use.producer]
+                times.append(made + self.latency - use.distance * self.interval)
+            elif use.producer != node.name:
+                early = self.plan[node.name]
+                times.append(min(early, self.plan[use.producer] + self.latency))
+        if not any(use.producer in self.mapping.places for use in node.uses):
+            times.append(self.plan[node.name])
+        return max(times)
+
+    def _candidates(self, node: Node) -> list[tuple[Place, int]]:
+        first = self._earliest(node)
+        last = first + self.interval + self.reach + 2
+        if self.ports.bounded:
+            last = min(last, self.fabric.window * self.interval - 1)
+        if last < first:
+            return []
+        total = self._execution(node, first, last, True)
+        total += 0.15 * np.arange(len(total))[:, None, None]
+        total += self._pull(node, first, last)
+        flat = total.ravel()
+        count = min(CANDIDATES, flat.size)
+        best = np.argpartition(flat, count - 1)[:count]
+        best = best[np.argsort(flat[best])]
+        found = []
+        for index in best:
+            if flat[index] >= NEVER:
+                break
+            k, row, column = (int(n) for n in np.unravel_index(index, total.shape))
+            found.append(((row, column), first + k))
+        return found
+
+    def _execution(self, node: Node, first: int, last: int, placed: bool) -> Costs:
+        """What it costs to do a node at every time and PE, operands included."""
+        fabric = self.fabric
+        total = np.empty((last - first + 1, fabric.rows, fabric.columns))
+        for k in range(len(total)):
+            time = first + k
+            slot = time % self.interval
+            gate = fabric.gate[slot]
+            closed = (gate != -1) & (gate != fabric.stage(time)) | fabric.issue[slot]
+            if node.predicate is not None and node.operation is not Operation.SELECT:
+                closed |= fabric.register_turn[slot]
+            total[k] = np.where(closed, NEVER, 0.0)
+        for use in dict.fromkeys(node.uses):
+            if use.producer == node.name or not self._known(use):
+                continue
+            flood = self._flood(use, first, last)
+            total += flood.cost[first - flood.first :][: len(total)]
+        if node.predicate is not None:
+            total += self._predicate(node.predicate, first, len(total))
+        return total
+
+    def _predicate(self, use: Use, first: int, count: int) -> Costs:
+        cost = np.full((count, self.fabric.rows, self.fabric.columns), NEVER)
+        place, made = self.mapping.places[use.producer]
+        start = made + self.latency - first
+        cost[max(0, start) : max(0, start + self.interval), place[0], place[1]] = 0.0
+        return cost
+
+    def _pull(self, node: Node, first: int, last: int) -> Costs:
+        """Keeps a node where its placed users can be reached, and near the edge for a store."""
+        fabric = self.fabric
+        rows = np.arange(fabric.rows)[:, None]
+        columns = np.arange(fabric.columns)[None, :]
+        cost = np.zeros((last - first + 1, fabric.rows, fabric.columns))
+        times = np.arange(first, last + 1)[:, None, None]
+        for (user, number), use in self.mapping.users[node.name]:
+            other = self.graph.nodes[user]
+            if other.role is Role.STORE:
+                cost += 0.4 * np.minimum(rows, columns)
+            if user == node.name or user not in self.mapping.places:
+                continue
+            place, time = self.mapping.places[user]
+            distance = abs(rows - place[0]) + abs(columns - place[1])
+            if number == PREDICATE:
+                distance = np.where(distance > 0, NEVER, 0)
+            slack = time + use.distance * self.interval - times - self.latency
+            needed = np.maximum(distance - (0 if use.distance else 1), 0)
+            cost += np.where(slack < needed, NEVER, 0.0) + distance
+        return cost
+
+    def _known(self, use: Use) -> bool:
+        node = self.graph.nodes[use.producer]
+        if use.producer in self.mapping.places or use.producer in self.lazy:
+            return True
+        if node.role is not Role.LOAD:
+            return False
+        return node.pair is None or self.ports.offset_of(node.name) is not None
+
+    def _flood(self, use: Use, first: int, last: int, edges: bool = False) -> Flood:
+        """Where the value of a use can be, at least for times ``first`` .. ``last``."""
+        name = use.producer
+        begin = max(0, first - self.reach)
+        if name in self.mapping.places:
+            begin = self.mapping.places[name][1] + self.latency - use.distance * self.interval
+            begin = min(begin, first)
+        elif name in self.mapping.ports:
+            begin = min(first, self.mapping.ports[name][1])
+        return Flood(self.fabric, self.prices, self._sources(use, begin, max(last, begin)))
+
+    def _sources(self, use: Use, first: int, last: int) -> Sources:
+        fabric, name = self.fabric, use.producer
+        sources = Sources.none(fabric, first, last)
+        node = self.graph.nodes[name]
+        if name in self.mapping.places:
+            self._made(sources, use, last)
+        elif node.role is Role.LOAD:
+            sources.entry = self.ports.entries(node, first, last, self.interval)
+        else:
+            self._unmade(sources, node, first, last)
+        self._existing(sources, (name, use.distance), last)
+        return sources
+
+    def _made(self, sources: Sources, use: Use, last: int) -> None:
+        (row, column), time = self.mapping.places[use.producer]
+        place = (row, column)
+        ready = time + self.latency - use.distance * self.interval
+        k = ready - sources.first
+        if 0 <= k < len(sources.link):
+            hold = Hold(place, ready)
+            held = ("value", use.producer) in self.fabric.registers.get(place, {})
+            sources.landing[k, row, column] = 0.0 if held else self.prices.room[place]
+            sources.trails["landing", place, ready] = (hold,)
+            if use.distance == 0:
+                self._results(sources, place, time, ())
+
+    def _results(
+        self, sources: Sources, place: Place, time: int, trail: tuple[object, ...]
+    ) -> None:
+        """Sources for the result links of an instruction that exists."""
+        ready = time + self.latency
+        k = ready - sources.first
+        if not 0 <= k < len(sources.link):
+            return
+        for direction in range(4):
+            cost = (
+                self.prices.select[(time % self.interval, *place, direction)]
+                + self.prices.link[(ready % self.interval, *place, direction)]
+            )
+            wire = Wire(place, direction, ready, "result", time)
+            key = (k, *place, direction)
+            if cost < sources.link[key]:
+                sources.link[key] = cost
+                sources.trails["link", place, direction, ready] = (*trail, wire)  # type: ignore[assignment]
+
+    def _unmade(self, sources: Sources, node: Node, first: int, last: int) -> None:
+        """Sources wherever an operation that waits for its use could be done."""
+        interval, latency = self.interval, self.latency
+        cost = self._execution(node, first, last, False)
+        for k in range(len(cost) - latency):
+            slot, ready = (first + k) % interval, (first + k + latency) % interval
+            hop = self.prices.select[slot] + self.prices.link[ready]
+            sources.link[k + latency] = cost[k][..., None] + hop
+            sources.landing[k + latency] = cost[k] + self.prices.room
+
+    def _existing(self, sources: Sources, net: tuple[str, int], last: int) -> None:
+        """Sources along the routes that the value has already."""
+        tree = self.mapping.trees.get(net)
+        if tree is None:
+            return
+        first = sources.first
+        for step, trail in tree.trails.items():
+            if isinstance(step, Wire):
+                if first <= step.time <= last:
+                    sources.link[(step.time - first, *step.place, step.direction)] = 0.0
+                    sources.trails["link", step.place, step.direction, step.time] = trail
+            elif isinstance(step, Hold):
+                if first <= step.time <= last:
+                    sources.landing[(step.time - first, *step.place)] = 0.0
+                    sources.trails["landing", step.place, step.time] = trail
+            elif isinstance(step, Copy):
+                self._results(sources, step.place, step.time, trail)
+                ready = step.time + self.latency
+                key = (ready - first, *step.place)
+                if first <= ready <= last and sources.landing[key] > HOLD_COST:
+                    sources.landing[key] = self.prices.room[step.place]
+                    sources.trails["landing", step.place, ready] = (*trail, Hold(step.place, ready))
+            elif isinstance(step, Turn):
+                self._turned(sources, step, trail, last)
+
+    def _turned(
+        self, sources: Sources, step: Turn, trail: tuple[object, ...], last: int
+    ) -> None:
+        """More outputs of a route that exists."""
+        time = step.time + 1
+        if not sources.first <= time <= last:
+            return
+        for direction in range(4):
+            cost = (
+                self.prices.select[(step.time % self.interval, *step.place, direction)]
+                + self.prices.link[(time % self.interval, *step.place, direction)]
+            )
+            key = (time - sources.first, *step.place, direction)
+            if cost < sources.link[key]:
+                sources.link[key] = cost
+                wire = Wire(step.place, direction, time, "route", step.time)
+                sources.trails["link", step.place, direction, time] = (*trail, wire)  # type: ignore[assignment]
+
+    # -- putting a node down ---------------------------------------------------------------
+
+    def _try(
+        self, node: Node, place: Place, time: int, waiting: tuple[str, int] | None = None
+    ) -> None:
+        """Place a node with all its routes but that to the sink for which it is placed.
+
+        Raises:
+            ConflictError: it does not fit there.
+        """
+        mapping = self.mapping
+        mapping.place(node, place, time)
+        for number, operand in enumerate(node.operands):
+            if isinstance(operand, Constant) or operand.producer == node.name:
+                continue
+            if self._known(operand):
+                self._deliver((node.name, number), operand, place, time)
+        if node.predicate is not None:
+            mapping.see_predicate(node)
+        mapping.settle_registers(node)
+        for sink, use in mapping.users[node.name]:
+            if sink in mapping.deliveries or sink[0] not in mapping.places or sink == waiting:
+                continue
+            user = self.graph.nodes[sink[0]]
+            if sink[1] == PREDICATE:
+                mapping.see_predicate(user)
+            else:
+                self._deliver(sink, use, *mapping.places[sink[0]])
+                mapping.settle_registers(user)
+
+    def _deliver(self, sink: tuple[str, int], use: Use, place: Place, time: int) -> None:
+        self.prices = Prices.of(self.fabric, self.random, self.scale)
+        arrival = self._flood(use, time, time).arrival(place, time)
+        if arrival is None:
+            raise ConflictError
+        self._follow(sink, use, arrival)
+
+    def _follow(self, sink: tuple[str, int], use: Use, arrival: Arrival) -> None:
+        """Place what the route starts at, if it has no place yet, and take the route."""
+        mapping = self.mapping
+        node = self.graph.nodes[use.producer]
+        if node.role is Role.LOAD and node.name not in mapping.ports:
+            entry = arrival.steps[0]
+            assert isinstance(entry, Entry)
+            mapping.bind(node.name, entry.port, entry.time)
+        elif arrival.made is not None and node.name not in mapping.places:
+            self._try(node, *arrival.made, waiting=sink)
+        mapping.deliver(sink, (use.producer, use.distance), arrival)
+
+    def _settle_store(self, node: Node) -> bool:
+        (use,) = node.uses
+        name = use.producer
+        if name in self.mapping.places:
+            first = self.mapping.places[name][1] + self.latency - use.distance * self.interval
+        elif name in self.mapping.ports:
+            first = self.mapping.ports[name][1] + 1
+        else:
+            first = self.plan[node.name] + 1
+        first = self.ports.earliest_store(node, max(first, 0))
+        last = first + self.reach + self.interval + 4
+        options = self.ports.exits(node, first, last)
+        fabric = self.fabric
+        open_edges(self.prices, fabric, self.random, self.scale)
+        flood = self._flood(use, first, last, edges=True)
+        found = []
+        for port, time, penalty in options:
+            direction = WEST if port < fabric.rows else NORTH
+            place = fabric.port_place(port)
+            cost = flood.link[(time - flood.first, *place, direction)]
+            if cost < NEVER:
+                found.append((float(cost) + penalty + 0.1 * (time - first), port, time))
+        for _, port, time in sorted(found)[:CANDIDATES]:
+            mark = self.mapping.begin()
+            try:
+                direction = WEST if port < fabric.rows else NORTH
+                arrival = flood.departure(fabric.port_place(port), direction, time)
+                if arrival is None:
+                    raise ConflictError
+                self.mapping.bind(node.name, port, time)
+                self._follow((node.name, 0), use, arrival)
+                self.ports.check_start(node.name)
+                self.mapping.commit()
+                return True
+            except ConflictError:
+                self.mapping.undo(mark)
+                self.mapping.commit()
+        return False
+
+
+def open_edges(
+    prices: Prices, fabric: object, random: np.random.Generator, scale: float
+) -> None:
+    """Let a store's value leave over the edge: its last link costs as any other."""
+    from .fabric import Fabric
+
+    assert isinstance(fabric, Fabric)
+    for slot in range(fabric.interval):
+        west, north = fabric.link[slot, :, 0, WEST], fabric.link[slot, 0, :, NORTH]
+        prices.link[slot, :, 0, WEST] = np.where(west, NEVER, 1.0 + scale * random.random())
+        prices.link[slot, 0, :, NORTH] = np.where(north, NEVER, 1.0 + scale * random.random())
+
+
+__all__ = ["EAST", "SOUTH", "Attempt", "Failure", "schedule"]

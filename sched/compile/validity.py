@@ -1,0 +1,119 @@
+"""In which iterations, beside the real ones, each value of a mapping is valid.
+
+An instruction whose software-pipeline stage the sequencer can tell acts in the real iterations
+only. One of a later stage is enabled too early, but an operand that comes over links is invalid
+until its producer acted, and so its result is too. What remains are a number of iterations *before*
+the first in which a value is valid though it means nothing. Streams are moved by as many words,
+so that those words come from, and go to, places nobody looks at.
+"""
+
+from collections.abc import Mapping as Dictionary
+
+from .fabric import REGISTER, Copy, Entry, Hold, Turn
+from .graph import Role, Use
+from .mapping import PREDICATE, Delivery, Mapping
+
+FOREVER = 1 << 30
+
+
+class Validity:
+    """``before`` of every node: meaningless iterations before the first real one.
+
+    ``early`` of the whole mapping: how many trips the body takes beyond the real ones.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._fabric = mapping.fabric
+        self.before: dict[str, int] = {}
+        for name in mapping.graph.order():
+            if mapping.time(name) is not None:
+                self.before[name] = self._of(name)
+
+    def slack(self, time: int) -> int:
+        """By how many stages an instruction of ``time`` is enabled too early."""
+        return time // self._fabric.interval - self._fabric.stage(time)
+
+    def _of(self, name: str) -> int:
+        mapping = self._mapping
+        node = mapping.graph.nodes[name]
+        time = mapping.time(name)
+        assert time is not None
+        before = FOREVER if node.role is Role.STORE else self.slack(time)
+        for number in range(PREDICATE + 1, len(node.operands)):
+            delivery = mapping.deliveries.get((name, number))
+            if delivery is not None and delivery.source != REGISTER:
+                before = min(before, self._over(delivery))
+        return before
+
+    def _over(self, delivery: Delivery) -> int:
+        """Of a value that arrives over a link."""
+        before = self.before.get(delivery.net[0], FOREVER)
+        for step in delivery.steps:
+            if isinstance(step, Entry):
+                before = self.slack(step.time)
+            elif isinstance(step, Turn) and step.source == REGISTER:
+                before = self.slack(step.time)
+            elif isinstance(step, Copy):
+                own = self.slack(step.time)
+                before = own if step.source == REGISTER else min(before, own)
+            elif isinstance(step, Hold):
+                continue
+        return before
+
+    @property
+    def early(self) -> int:
+        """Trips of the body beyond the real ones."""
+        times = [time for _, time in self._mapping.places.values()]
+        for tree in self._mapping.trees.values():
+            for step in tree.sinks:
+                if isinstance(step, Entry | Copy) or (
+                    isinstance(step, Turn) and step.source == REGISTER
+                ):
+                    times.append(step.time)
+        return max((self.slack(time) for time in times), default=0)
+
+    def first_pass(self, store: str) -> int:
+        """The pass of the body in which a store gets its first word."""
+        _, time = self._mapping.ports[store]
+        return time // self._fabric.interval - self.before[store]
+
+    def complaint(self) -> str | None:
+        """What of the mapping cannot work, if anything."""
+        mapping = self._mapping
+        graph = mapping.graph
+        carried = {
+            use.producer
+            for users in mapping.users.values()
+            for _, use in users
+            if use.distance
+        }
+        exact = graph.loops > 1 or graph.outer or bool(graph.exits)
+        if exact and self.early:
+            return "the schedule is longer than the stages of the array"
+        for name, before in self.before.items():
+            node = graph.nodes[name]
+            if before and (name in carried or node.pair is not None or node.predicate is not None):
+                return f"{name} would act before the first iteration"
+        return self._ports(graph.nodes)
+
+    def _ports(self, nodes: Dictionary[str, object]) -> str | None:
+        mapping = self._mapping
+        by_port: dict[int, list[str]] = {}
+        for name, (port, _) in mapping.ports.items():
+            node = mapping.graph.nodes[name]
+            if node.role is Role.STORE and node.pair is None:
+                by_port.setdefault(port, []).append(name)
+        for names in by_port.values():
+            firsts = {self.first_pass(name) for name in names}
+            if len(firsts) > 1 and not self._in_a_window(names):
+                return f"{' and '.join(names)} do not start together"
+        return None
+
+    def _in_a_window(self, names: list[str]) -> bool:
+        times = [self._mapping.ports[name][1] for name in names]
+        exact = all(self.before[name] == 0 for name in names)
+        return exact and max(times) - min(times) < self._fabric.interval
+
+
+__all__ = ["FOREVER", "Use", "Validity"]

@@ -1,0 +1,243 @@
+"""Tasks whose kernel the compiler made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from octopus.hw.config import OctopusConfig, PeaConfig
+from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
+from octopus.hw.layouts.space import WORD_BYTES
+
+from ..compile.compiler import Compiled, compile_graph
+from ..compile.graph import Graph
+from ..compile.interpret import Interpreter
+from ..compile.streams import PortStream
+from .launch import Launch
+from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
+
+
+@dataclass(frozen=True, eq=False)
+class GraphKernel(Kernel):
+    """A graph, compiled for each array it is asked for, once."""
+
+    graph: Graph
+    seconds: float = 60.0
+    _compiled: dict[str, Compiled] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As :class:`Kernel`."""
+        return self.graph.name
+
+    def compiled(self, pea: PeaConfig) -> Compiled:
+        """The kernel for an array.
+
+        Raises:
+            CompileError: it cannot be mapped.
+        """
+        key = pea.model_dump_json()
+        if key not in self._compiled:
+            self._compiled[key] = compile_graph(self.graph, pea, seconds=self.seconds)
+        return self._compiled[key]
+
+    def image(self, pea: PeaConfig, number: int) -> list[int]:
+        """As :class:`Kernel`."""
+        return self.compiled(pea).image(number)
+
+
+def element_bytes(element: Element) -> int:
+    """Bytes of a stream's element."""
+    return WORD_BYTES if element is Element.WORD else 1
+
+
+class _Layout:
+    """Where the arrays of a compiled task lie in the scratchpad.
+
+    Every stream has its own idea of where an array should be: words that mean nothing come before
+    its first element, and arrays that share a port lie at equal distances. So an input is loaded
+    once more where one place cannot serve all.
+    """
+
+    def __init__(self, task: "CompiledTask", launch: Launch) -> None:
+        self.task, self.launch = task, launch
+        self._places: dict[str, int] = {}
+
+    def front(self, stream: PortStream) -> int:
+        """Bytes that the nodes of a stream touch before their arrays."""
+        return max(
+            node.shift * abs(node.access.strides[0]) * element_bytes(node.access.element)
+            for node in stream.nodes
+        )
+
+    def array(self, name: str, front: int) -> int:
+        """The byte address of an array with at least ``front`` bytes before it."""
+        operand = self.task.by_name[name]
+        if name not in self._places or front:
+            pad = -(-front // WORD_BYTES)
+            address = self.launch.allocate(name, operand.words + pad) + pad * WORD_BYTES
+            if name in self.task.input_names:
+                self.launch.load(operand, address)
+            if name in self.task.output_names and name not in self._places:
+                self.launch.store(operand, address)
+            self._places[name] = address
+        return self._places[name]
+
+    def spaced(self, stream: PortStream) -> tuple[int, int]:
+        """Base of the first node and the distance from node to node of a shared port."""
+        operands = [self.task.by_name[node.access.array] for node in stream.nodes]
+        offsets = [self.offset(stream, i) for i in range(len(stream.nodes))]
+        front = max(0, *(-offset for offset in offsets)) + WORD_BYTES
+        pad = -(-front // WORD_BYTES)
+        low, high = min(offsets), max(offsets)
+        size = max(o.words for o in operands) + pad + -(-(high - low) // WORD_BYTES) + 1
+        block = self.launch.allocate(f"port of {operands[0].name}", size * len(operands))
+        for i, operand in enumerate(operands):
+            # base + offset is the same for all but the distance.
+            address = block + i * size * WORD_BYTES + pad * WORD_BYTES + (high - offsets[i])
+            if address % WORD_BYTES:
+                raise TaskError(f"{self.task.name}: {operand.name} cannot share a port of bytes")
+            if stream.output:
+                self.launch.store(operand, address)
+            else:
+                self.launch.load(operand, address)
+        return block + pad * WORD_BYTES + high, size * WORD_BYTES
+
+    @staticmethod
+    def offset(stream: PortStream, index: int) -> int:
+        """Bytes from an array's start to the first that its node touches."""
+        node = stream.nodes[index]
+        size = element_bytes(node.access.element)
+        return (node.access.offset - node.shift * node.access.strides[0]) * size
+
+
+class CompiledTask(Task):
+    """One use of a compiled kernel.
+
+    Parameters
+    ----------
+    kernel: the kernel. counts: iterations of each loop, innermost first.
+    inputs, outputs: the arrays, as the graph names them. result: an output of one word that is
+    the task's result as well.
+    """
+
+    has_result = False
+
+    def __init__(
+        self,
+        kernel: GraphKernel,
+        counts: Sequence[int],
+        inputs: Sequence[Operand],
+        outputs: Sequence[Operand],
+        result: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or kernel.name
+        self._kernel = kernel
+        self.counts = tuple(counts)
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.input_names = [operand.name for operand in self.inputs]
+        self.output_names = [operand.name for operand in self.outputs]
+        self.by_name = {operand.name: operand for operand in self.operands}
+        self.result = result
+        self.has_result = result is not None
+        if len(self.counts) != kernel.graph.loops or any(count < 1 for count in self.counts):
+            raise TaskError(
+                f"{self.name}.counts is {self.counts}; allowed: {kernel.graph.loops} positive numbers"
+            )
+        for node in kernel.graph.nodes.values():
+            if node.access is not None and node.access.array not in self.by_name:
+                raise TaskError(f"{self.name} has no array {node.access.array}")
+
+    @property
+    def kernel(self) -> Kernel:
+        """As :class:`Task`."""
+        return self._kernel
+
+    def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
+        """As :class:`Task`: what the graph means, by :class:`Interpreter`."""
+        given = self.checked(arrays)
+        store: dict[str, list[int]] = {}
+        for operand, array in zip(self.inputs, given, strict=True):
+            store[operand.name] = [int(value) for value in array.ravel()]
+        for operand in self.outputs:
+            store[operand.name] = [0] * prod(operand.shape)
+        Interpreter(self._kernel.graph, self.counts, store).run()
+        outputs = []
+        for operand in self.outputs:
+            values = np.array(store[operand.name], np.uint64).astype(np.uint32)
+            dtype = DTYPES[operand.dtype]
+            outputs.append(values.astype(np.int64).astype(dtype).reshape(operand.shape))
+        value = store[self.result][0] & 0xFFFFFFFF if self.result else None
+        return tuple(outputs), value
+
+    def descriptor(
+        self,
+        config: OctopusConfig,
+        kernel_number: int,
+        buffers: Mapping[str, Buffer],
+        *,
+        domain: int = 0,
+        cycle_limit: int = 0,
+    ) -> list[int]:
+        """As :class:`Task`."""
+        compiled = self._kernel.compiled(config.pea)
+        launch = Launch(config, self, buffers)
+        layout = _Layout(self, launch)
+        for stream in compiled.streams:
+            self._stream(launch, layout, stream)
+        address = layout.array(self.result, 0) if self.result else None
+        outer = self._kernel.graph.outer
+        trips = self.counts[0] if outer else prod(self.counts)
+        return launch.words(
+            kernel_number,
+            body_trips=trips + compiled.program.early,
+            outer_trips=prod(self.counts[1:]) if outer else 1,
+            result_address=address,
+            domain=domain,
+            cycle_limit=cycle_limit,
+        )
+
+    def _stream(self, launch: Launch, layout: _Layout, stream: PortStream) -> None:
+        first = stream.nodes[0]
+        size = element_bytes(first.access.element)
+        if stream.west:
+            edge = Edge.WEST_OUT if stream.output else Edge.WEST_IN
+        else:
+            edge = Edge.NORTH_OUT if stream.output else Edge.NORTH_IN
+        if stream.computed:
+            base = layout.array(first.access.array, 0) + first.access.offset * size
+            launch.stream(
+                edge,
+                base,
+                [(1, 0)],
+                first_port=stream.number,
+                element=first.access.element,
+                mode=StreamMode.COMPUTED,
+            )
+            return
+        pattern = []
+        for index, count in enumerate(self.counts):
+            stride = first.access.strides[index] if index < len(first.access.strides) else 0
+            pattern.append((count, stride * size))
+        if stream.conditional:
+            pattern = [(prod(self.by_name[first.access.array].shape), size)]
+        most = max(node.shift for node in stream.nodes)
+        pattern[0] = (pattern[0][0] + most, pattern[0][1])
+        if len(stream.nodes) == 1:
+            base = layout.array(first.access.array, layout.front(stream)) + layout.offset(stream, 0)
+        else:
+            base, distance = layout.spaced(stream)
+            pattern.insert(0, (len(stream.nodes), distance))
+        launch.stream(edge, base, pattern, first_port=stream.number, element=first.access.element)
+
+
+@lru_cache(maxsize=64)
+def _unused() -> None:
+    return None
+
+
+__all__ = ["CompiledTask", "GraphKernel"]
