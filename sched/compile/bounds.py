@@ -85,14 +85,14 @@ def recurrence_bound(graph: Graph, latency: int) -> Bound:
         interval += 1
     if found is None:
         return Bound(1, "no recurrence")
-    names = [name for name in dict.fromkeys(found)]
+    names = list(dict.fromkeys(found))
     return Bound(interval, f"recurrence through {', '.join(names[:6])}{', …' * (len(names) > 6)}")
 
 
 def _any_on_cycle(weighted: "nx.DiGraph[str]") -> str:
     """A node from which a negative cycle is found."""
     for component in nx.strongly_connected_components(weighted):
-        part = weighted.subgraph(component)
+        part = weighted.subgraph(component).copy()
         if part.number_of_edges() and nx.negative_edge_cycle(part):
             return str(next(iter(component)))
     raise AssertionError("a negative cycle lies in a component")
@@ -112,7 +112,7 @@ def ordered_network(graph: Graph, latency: int) -> "nx.MultiDiGraph[str]":
         if node.pair is not None:
             for other in graph.of_role(Role.STORE):
                 if other.pair == node.pair:
-                    network.add_edge(
-                        other.name, node.name, latency=ADDRESS_LATENCY, distance=0
-                    )
+                    network.add_edge(other.name, node.name, latency=ADDRESS_LATENCY, distance=0)
+    for order in graph.orders:
+        network.add_edge(order.first, order.second, latency=order.cycles, distance=order.distance)
     return network

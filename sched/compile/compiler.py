@@ -94,7 +94,7 @@ def compile_graph(
             is found; the message names the operation that found no place, and why.
     """
     start = clock.monotonic()
-    lowered = lower(graph)
+    lowered = lower(graph, pea.pipeline_stages)
     _check_operations(lowered, pea)
     bounds = bounds_of(lowered, pea)
     if bounds[0].interval == UNREACHABLE:
@@ -108,17 +108,14 @@ def compile_graph(
         mapping, failures = schedule(lowered, pea, interval, window, deadline, seed, 1000)
         if mapping is not None:
             taken = clock.monotonic() - start
-            return Compiled(
-                graph, mapping, pea, bounds, "heuristic", taken, "; ".join(limits)
-            )
+            return Compiled(graph, mapping, pea, bounds, "heuristic", taken, "; ".join(limits))
         worst = max(failures, key=failures.__getitem__, default="nothing")
         limits.append(f"interval {interval}: {worst} found no place")
         interval += 1
     needed = bounds[0]
     raise CompileError(
         f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "
-        f"the array has {pea.context_slots} context slots"
-        + (f"; {limits[-1]}" if limits else "")
+        f"the array has {pea.context_slots} context slots" + (f"; {limits[-1]}" if limits else "")
     )
 
 

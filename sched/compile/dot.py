@@ -4,6 +4,7 @@ An operation's operands are its incoming edges in the order in which they are li
 opcode ``input`` is a stream in, ``output`` a stream out.
 """
 
+import itertools
 import re
 from pathlib import Path
 
@@ -50,15 +51,17 @@ def parse_dot(text: str, name: str) -> Graph:
         if statement is None:
             continue
         names = re.split(r"\s*->\s*", statement["nodes"])
-        attributes = {key.lower(): value.strip('"') for key, value in
-                      _ATTRIBUTE.findall(statement["list"] or "")}
+        attributes = {
+            key.lower(): value.strip('"')
+            for key, value in _ATTRIBUTE.findall(statement["list"] or "")
+        }
         if names[0].lower() in _KEYWORDS:
             continue
         if len(names) == 1:
             if "opcode" not in attributes:
                 raise CompileError(f"{name}: node {names[0]} has no opcode")
             opcodes[names[0]] = attributes["opcode"].upper()
-        for source, target in zip(names, names[1:], strict=False):
+        for source, target in itertools.pairwise(names):
             operands.setdefault(target, []).append(source)
     graph = Graph(name)
     for node, opcode in opcodes.items():

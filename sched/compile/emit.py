@@ -177,9 +177,7 @@ class Emitter:
             program.exit_stage = max(program.exit_stage, (time + latency + 1) // interval)
 
 
-def assemble(
-    program: Program, pea: PeaConfig, interval: int, name: str, number: int
-) -> list[int]:
+def assemble(program: Program, pea: PeaConfig, interval: int, name: str, number: int) -> list[int]:
     """The words of a program's kernel image, as entry ``number`` of a kernel table.
 
     Raises:

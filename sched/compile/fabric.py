@@ -246,7 +246,12 @@ class Fabric:
     # -- registers -------------------------------------------------------------------------
 
     def read_register(
-        self, place: Place, value: object, start: int, reader: tuple[object, ...], time: int,
+        self,
+        place: Place,
+        value: object,
+        start: int,
+        reader: tuple[object, ...],
+        time: int,
         carried: bool = False,
     ) -> None:
         """Keep ``value``, readable from ``start`` on, in a register until it is read at ``time``.
@@ -283,18 +288,12 @@ class Fabric:
         return room
 
 
-def colour(
-    held: dict[object, Register], interval: int, registers: int
-) -> dict[object, int] | None:
+def colour(held: dict[object, Register], interval: int, registers: int) -> dict[object, int] | None:
     """Register numbers for values so that none overwrites another; None if too few registers."""
     chosen: dict[object, int] = {}
     order = sorted(held, key=lambda value: -held[value].span(interval))
     for value in order:
-        taken = {
-            chosen[other]
-            for other in chosen
-            if _overlap(held[value], held[other], interval)
-        }
+        taken = {chosen[other] for other in chosen if _overlap(held[value], held[other], interval)}
         number = next((n for n in range(registers) if n not in taken), None)
         if number is None:
             return None

@@ -83,13 +83,15 @@ class Sources:
 
     ``link`` and ``landing`` (a register becomes readable) hold costs. ``trails`` says how the
     value comes to a source that exists already; one without a trail is made by an operation that
-    has no place yet.
+    has no place yet. ``links_only``: the value must not be kept in a register, since it is not made
+    in every iteration and the register would give an old one.
     """
 
     first: int
     link: Costs
     landing: Costs
     entry: Costs | None = None
+    links_only: bool = False
     trails: dict[tuple[object, ...], tuple[Step, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -164,6 +166,8 @@ class Flood:
             target = self.link[k + latency]
             np.minimum(target, copied[..., None] + hop, out=target)
             landing = self.landing[k + latency]
+            if self.sources.links_only:
+                return
             np.minimum(landing, copied + prices.room, out=landing)
 
     def arrival(self, place: Place, time: int) -> Arrival | None:
@@ -250,9 +254,10 @@ class Flood:
             steps.append(Wire(place, direction, time, "result", time - latency))
             return place, time - latency
         slot = (time - 1) % interval
-        hop = prices.select[(slot, *place, direction)] + prices.link[
-            (time % interval, *place, direction)
-        ]
+        hop = (
+            prices.select[(slot, *place, direction)]
+            + prices.link[(time % interval, *place, direction)]
+        )
         if k >= 1:
             side = OPPOSITE[direction]
             straight = self.inside[(k - 1, *place, side)]

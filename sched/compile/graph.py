@@ -117,6 +117,17 @@ class Node:
         return tuple(operand for operand in self.operands if isinstance(operand, Use))
 
 
+@dataclass(frozen=True)
+class Order:
+    """``second`` is done ``cycles`` after the ``first`` of ``distance`` iterations before, or
+    later."""
+
+    first: str
+    second: str
+    cycles: int
+    distance: int
+
+
 @dataclass
 class Graph:
     """A loop body.
@@ -125,13 +136,14 @@ class Graph:
     ----------
     name: of the kernel. nodes: by name, in the order of their making.
     loops: nested loops around the body (1: a single loop). outer: the loops outside the innermost
-        are rounds of the array: carried values start anew in each.
+        are rounds of the array: carried values start anew in each. orders: beside the values' own.
     """
 
     name: str
     nodes: dict[str, Node] = field(default_factory=dict)
     loops: int = 1
     outer: bool = False
+    orders: list["Order"] = field(default_factory=list)
 
     def add(self, node: Node) -> Use:
         """Add a node and return its value.
@@ -174,9 +186,7 @@ class Graph:
                 if isinstance(operand, Use):
                     network.add_edge(operand.producer, node.name, use=operand, operand=number)
             if node.predicate is not None:
-                network.add_edge(
-                    node.predicate.producer, node.name, use=node.predicate, operand=-1
-                )
+                network.add_edge(node.predicate.producer, node.name, use=node.predicate, operand=-1)
         return network
 
     def order(self) -> list[str]:
@@ -193,9 +203,7 @@ class Graph:
                 raise CompileError(f"kernel {self.name}: {user} uses {name}, which does not exist")
         now = nx.DiGraph()
         now.add_nodes_from(self.nodes)
-        now.add_edges_from(
-            (a, b) for a, b, use in network.edges(data="use") if use.distance == 0
-        )
+        now.add_edges_from((a, b) for a, b, use in network.edges(data="use") if use.distance == 0)
         try:
             return list(nx.lexicographical_topological_sort(now, key=list(self.nodes).index))
         except nx.NetworkXUnfeasible:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from octopus.hw.layouts.instruction import Operation, PredicateMode
 
-from .graph import Constant, Graph, Node, Operand, Role, Use
+from .graph import Constant, Graph, Node, Operand, Order, Role, Use
 
 
-def lower(graph: Graph) -> Graph:
+def lower(graph: Graph, latency: int) -> Graph:
     """A graph of COMPUTE, LOAD and STORE nodes only.
 
     - A value of several iterations ago passes a chain of PASS nodes, each an iteration.
@@ -15,6 +15,11 @@ def lower(graph: Graph) -> Graph:
     - Every SELECT and predicated node has a predicate of its own iteration that a COMPUTE node
       near it writes; a conditional store is a conditional PASS before a store.
     - At most one constant an instruction.
+    - Words for streams of a loop with an exit pass an instruction that the exit can still stop.
+
+    Parameters
+    ----------
+    latency: cycles of an operation.
     """
     graph.check()
     lowered = Graph(graph.name, dict(graph.nodes), graph.loops, graph.outer)
@@ -23,6 +28,7 @@ def lower(graph: Graph) -> Graph:
     _operations_before_exits(lowered)
     _predicates(lowered)
     _delays(lowered)
+    _exits(lowered, latency)
     lowered.check()
     return lowered
 
@@ -91,9 +97,7 @@ def _accesses(graph: Graph) -> None:
                     graph.add(word)
         elif node.role is Role.STORE:
             value = _word(graph, node.operands[0], node, "value")
-            graph.change(
-                node.name, operands=(value,), predicate=None, when=PredicateMode.ALWAYS
-            )
+            graph.change(node.name, operands=(value,), predicate=None, when=PredicateMode.ALWAYS)
             if node.predicate is not None:
                 # The words of a conditional store come at no fixed time: the port is its own.
                 graph.change(node.name, pair=node.name)
@@ -146,9 +150,7 @@ def _delays(graph: Graph) -> None:
         graph.change(node.name, operands=operands)
 
 
-def _delayed(
-    graph: Graph, operand: Operand, chains: dict[tuple[str, int, int], Use]
-) -> Operand:
+def _delayed(graph: Graph, operand: Operand, chains: dict[tuple[str, int, int], Use]) -> Operand:
     if not isinstance(operand, Use) or operand.distance == 0:
         return operand
     key = (operand.producer, operand.distance, operand.initial)
@@ -156,9 +158,7 @@ def _delayed(
         if operand.distance > 1:
             before = _delayed(graph, replace(operand, distance=operand.distance - 1), chains)
             copy = _pass(graph, before, f"{operand.producer}_delay")
-        elif graph.nodes[operand.producer].role is Role.COMPUTE and not _conflict(
-            chains, operand
-        ):
+        elif graph.nodes[operand.producer].role is Role.COMPUTE and not _conflict(chains, operand):
             copy = Use(operand.producer)
         else:
             copy = _pass(graph, Use(operand.producer), f"{operand.producer}_delay")
@@ -172,3 +172,25 @@ def _conflict(chains: dict[tuple[str, int, int], Use], operand: Use) -> bool:
         producer == operand.producer and distance == 1 and initial != operand.initial
         for producer, distance, initial in chains
     )
+
+
+def _exits(graph: Graph, latency: int) -> None:
+    """Let nothing leave the array of iterations after the last.
+
+    The sequencer stops them in the cycle after the exit is seen: what they send must be issued
+    then or later.
+    """
+    leaves = [node.name for node in graph.exits]
+    if not leaves:
+        return
+    for node in list(graph.nodes.values()):
+        if node.role is not Role.STORE:
+            continue
+        (value,) = node.operands
+        maker = graph.nodes[value.producer] if isinstance(value, Use) else None
+        if maker is None or maker.predicate is None or maker.operation is Operation.SELECT:
+            value = _pass(graph, value, f"{node.name}_last")
+            graph.change(node.name, operands=(value,))
+        assert isinstance(value, Use)
+        for leave in leaves:
+            graph.orders.append(Order(leave, value.producer, latency + 1, 1))

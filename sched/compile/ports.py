@@ -140,9 +140,7 @@ class PortRules:
                 if alone and (other.role is Role.STORE or self._has_load(node.pair)):
                     return NEVER
                 continue
-            if other.pair is not None and (
-                other.role is Role.STORE or self._has_load(other.pair)
-            ):
+            if other.pair is not None and (other.role is Role.STORE or self._has_load(other.pair)):
                 return NEVER
             if other.role is Role.STORE:
                 _, taken = self.mapping.ports[other.name]

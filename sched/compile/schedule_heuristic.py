@@ -6,6 +6,7 @@ When a node finds no place, its neighbours are taken out and the search goes on;
 failures it begins anew with another draw of the costs.
 """
 
+import itertools
 import time as clock
 from dataclasses import dataclass
 
@@ -16,7 +17,21 @@ from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation
 
 from .bounds import ordered_network
-from .fabric import EAST, NORTH, SOUTH, WEST, ConflictError, Copy, Entry, Hold, Place, Turn, Wire
+from .fabric import (
+    EAST,
+    NORTH,
+    SOUTH,
+    WEST,
+    ConflictError,
+    Copy,
+    Entry,
+    Fabric,
+    Hold,
+    Place,
+    Step,
+    Turn,
+    Wire,
+)
 from .flood import HOLD_COST, NEVER, Arrival, Costs, Flood, Prices, Sources
 from .graph import Constant, Graph, Node, Role, Use
 from .mapping import PREDICATE, Mapping
@@ -115,14 +130,13 @@ class Attempt:
         )
         for names in self.mapping.pairs.values():
             stores = [n for n in names if self.graph.nodes[n].role is Role.STORE]
-            now.add_edges_from(zip(stores, stores[1:], strict=False))
+            stores.sort(key=lambda n: self.graph.nodes[n].pair == n)
+            now.add_edges_from(itertools.pairwise(stores))
         rank = {n: (self.plan[n], i) for i, n in enumerate(self.graph.nodes)}
         order = list(nx.lexicographical_topological_sort(now, key=rank.__getitem__))
         self._choose_lazy(order)
         return [
-            n
-            for n in order
-            if n not in self.lazy and self.graph.nodes[n].role is not Role.LOAD
+            n for n in order if n not in self.lazy and self.graph.nodes[n].role is not Role.LOAD
         ]
 
     def _choose_lazy(self, order: list[str]) -> None:
@@ -197,7 +211,7 @@ class Attempt:
         for producer in uses:
             if self.random.random() < 0.4:
                 victims |= {use.producer for use in self.graph.nodes[producer].uses}
-        placed = [n for n in mapping.places]
+        placed = list(mapping.places)
         if placed and self.failures[name] > 2:
             victims |= {str(n) for n in self.random.choice(placed, min(3, len(placed)))}
         for victim in sorted(victims):
@@ -247,11 +261,24 @@ class Attempt:
                 times.append(min(early, self.plan[use.producer] + self.latency))
         if not any(use.producer in self.mapping.places for use in node.uses):
             times.append(self.plan[node.name])
+        for order in self.graph.orders:
+            before = self.mapping.time(order.first)
+            if order.second == node.name and before is not None:
+                times.append(before + order.cycles - order.distance * self.interval)
         return max(times)
+
+    def _latest(self, node: Node) -> int:
+        """The last time at which a node may be done for the sake of what must come later."""
+        times = [1 << 30]
+        for order in self.graph.orders:
+            after = self.mapping.time(order.second)
+            if order.first == node.name and after is not None:
+                times.append(after - order.cycles + order.distance * self.interval)
+        return min(times)
 
     def _candidates(self, node: Node) -> list[tuple[Place, int]]:
         first = self._earliest(node)
-        last = first + self.interval + self.reach + 2
+        last = min(first + self.interval + self.reach + 2, self._latest(node))
         if self.ports.bounded:
             last = min(last, self.fabric.window * self.interval - 1)
         if last < first:
@@ -344,6 +371,7 @@ class Attempt:
         fabric, name = self.fabric, use.producer
         sources = Sources.none(fabric, first, last)
         node = self.graph.nodes[name]
+        sources.links_only = node.predicate is not None and node.operation is not Operation.SELECT
         if name in self.mapping.places:
             self._made(sources, use, last)
         elif node.role is Role.LOAD:
@@ -361,14 +389,13 @@ class Attempt:
         if 0 <= k < len(sources.link):
             hold = Hold(place, ready)
             held = ("value", use.producer) in self.fabric.registers.get(place, {})
-            sources.landing[k, row, column] = 0.0 if held else self.prices.room[place]
-            sources.trails["landing", place, ready] = (hold,)
+            if not sources.links_only:
+                sources.landing[k, row, column] = 0.0 if held else self.prices.room[place]
+                sources.trails["landing", place, ready] = (hold,)
             if use.distance == 0:
                 self._results(sources, place, time, ())
 
-    def _results(
-        self, sources: Sources, place: Place, time: int, trail: tuple[object, ...]
-    ) -> None:
+    def _results(self, sources: Sources, place: Place, time: int, trail: tuple[Step, ...]) -> None:
         """Sources for the result links of an instruction that exists."""
         ready = time + self.latency
         k = ready - sources.first
@@ -383,7 +410,7 @@ class Attempt:
             key = (k, *place, direction)
             if cost < sources.link[key]:
                 sources.link[key] = cost
-                sources.trails["link", place, direction, ready] = (*trail, wire)  # type: ignore[assignment]
+                sources.trails["link", place, direction, ready] = (*trail, wire)
 
     def _unmade(self, sources: Sources, node: Node, first: int, last: int) -> None:
         """Sources wherever an operation that waits for its use could be done."""
@@ -413,16 +440,15 @@ class Attempt:
             elif isinstance(step, Copy):
                 self._results(sources, step.place, step.time, trail)
                 ready = step.time + self.latency
-                key = (ready - first, *step.place)
-                if first <= ready <= last and sources.landing[key] > HOLD_COST:
+                key = (min(ready, last) - first, *step.place)
+                free = not sources.links_only and first <= ready <= last
+                if free and sources.landing[key] > HOLD_COST:
                     sources.landing[key] = self.prices.room[step.place]
                     sources.trails["landing", step.place, ready] = (*trail, Hold(step.place, ready))
             elif isinstance(step, Turn):
                 self._turned(sources, step, trail, last)
 
-    def _turned(
-        self, sources: Sources, step: Turn, trail: tuple[object, ...], last: int
-    ) -> None:
+    def _turned(self, sources: Sources, step: Turn, trail: tuple[Step, ...], last: int) -> None:
         """More outputs of a route that exists."""
         time = step.time + 1
         if not sources.first <= time <= last:
@@ -436,7 +462,7 @@ class Attempt:
             if cost < sources.link[key]:
                 sources.link[key] = cost
                 wire = Wire(step.place, direction, time, "route", step.time)
-                sources.trails["link", step.place, direction, time] = (*trail, wire)  # type: ignore[assignment]
+                sources.trails["link", step.place, direction, time] = (*trail, wire)
 
     # -- putting a node down ---------------------------------------------------------------
 
@@ -527,13 +553,8 @@ class Attempt:
         return False
 
 
-def open_edges(
-    prices: Prices, fabric: object, random: np.random.Generator, scale: float
-) -> None:
+def open_edges(prices: Prices, fabric: Fabric, random: np.random.Generator, scale: float) -> None:
     """Let a store's value leave over the edge: its last link costs as any other."""
-    from .fabric import Fabric
-
-    assert isinstance(fabric, Fabric)
     for slot in range(fabric.interval):
         west, north = fabric.link[slot, :, 0, WEST], fabric.link[slot, 0, :, NORTH]
         prices.link[slot, :, 0, WEST] = np.where(west, NEVER, 1.0 + scale * random.random())

@@ -50,9 +50,7 @@ class Validity:
         """Of a value that arrives over a link."""
         before = self.before.get(delivery.net[0], FOREVER)
         for step in delivery.steps:
-            if isinstance(step, Entry):
-                before = self.slack(step.time)
-            elif isinstance(step, Turn) and step.source == REGISTER:
+            if isinstance(step, Entry) or (isinstance(step, Turn) and step.source == REGISTER):
                 before = self.slack(step.time)
             elif isinstance(step, Copy):
                 own = self.slack(step.time)
@@ -83,10 +81,7 @@ class Validity:
         mapping = self._mapping
         graph = mapping.graph
         carried = {
-            use.producer
-            for users in mapping.users.values()
-            for _, use in users
-            if use.distance
+            use.producer for users in mapping.users.values() for _, use in users if use.distance
         }
         exact = graph.loops > 1 or graph.outer or bool(graph.exits)
         if exact and self.early:

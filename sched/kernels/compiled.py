@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -13,7 +12,7 @@ from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
 
 from ..compile.compiler import Compiled, compile_graph
-from ..compile.graph import Graph
+from ..compile.graph import Graph, Role
 from ..compile.interpret import Interpreter
 from ..compile.streams import PortStream
 from .launch import Launch
@@ -79,8 +78,9 @@ class _Layout:
         if name not in self._places or front:
             pad = -(-front // WORD_BYTES)
             address = self.launch.allocate(name, operand.words + pad) + pad * WORD_BYTES
-            if name in self.task.input_names:
-                self.launch.load(operand, address)
+            source = self.task.starts.get(name, name)
+            if source in self.task.input_names:
+                self.launch.load(self.task.by_name[source], address)
             if name in self.task.output_names and name not in self._places:
                 self.launch.store(operand, address)
             self._places[name] = address
@@ -121,7 +121,11 @@ class CompiledTask(Task):
     ----------
     kernel: the kernel. counts: iterations of each loop, innermost first.
     inputs, outputs: the arrays, as the graph names them. result: an output of one word that is
-    the task's result as well.
+    the task's result as well. starts: for outputs of which a task may leave parts alone, the
+    inputs as which they begin.
+
+    Raises:
+        TaskError: wrong counts, or an array that is missing or may be left undefined.
     """
 
     has_result = False
@@ -133,6 +137,7 @@ class CompiledTask(Task):
         inputs: Sequence[Operand],
         outputs: Sequence[Operand],
         result: str | None = None,
+        starts: Mapping[str, str] | None = None,
         name: str | None = None,
     ) -> None:
         self.name = name or kernel.name
@@ -143,14 +148,24 @@ class CompiledTask(Task):
         self.output_names = [operand.name for operand in self.outputs]
         self.by_name = {operand.name: operand for operand in self.operands}
         self.result = result
+        self.starts = dict(starts or {})
         self.has_result = result is not None
         if len(self.counts) != kernel.graph.loops or any(count < 1 for count in self.counts):
             raise TaskError(
-                f"{self.name}.counts is {self.counts}; allowed: {kernel.graph.loops} positive numbers"
+                f"{self.name}.counts is {self.counts}; "
+                f"allowed: {kernel.graph.loops} positive numbers"
             )
         for node in kernel.graph.nodes.values():
             if node.access is not None and node.access.array not in self.by_name:
                 raise TaskError(f"{self.name} has no array {node.access.array}")
+            partly = node.role is Role.SCATTER or node.predicate is not None
+            if partly and node.access is not None and node.access.array not in self.starts:
+                raise TaskError(
+                    f"{self.name}: {node.access.array} needs an input as which it starts"
+                )
+        for output, source in self.starts.items():
+            if self.by_name[output].words != self.by_name[source].words:
+                raise TaskError(f"{self.name}: {output} and {source} differ in size")
 
     @property
     def kernel(self) -> Kernel:
@@ -164,13 +179,13 @@ class CompiledTask(Task):
         for operand, array in zip(self.inputs, given, strict=True):
             store[operand.name] = [int(value) for value in array.ravel()]
         for operand in self.outputs:
-            store[operand.name] = [0] * prod(operand.shape)
+            begin = store.get(self.starts.get(operand.name, ""), [0] * prod(operand.shape))
+            store[operand.name] = list(begin)
         Interpreter(self._kernel.graph, self.counts, store).run()
         outputs = []
         for operand in self.outputs:
-            values = np.array(store[operand.name], np.uint64).astype(np.uint32)
-            dtype = DTYPES[operand.dtype]
-            outputs.append(values.astype(np.int64).astype(dtype).reshape(operand.shape))
+            values = np.array(store[operand.name], np.int64)
+            outputs.append(values.astype(DTYPES[operand.dtype]).reshape(operand.shape))
         value = store[self.result][0] & 0xFFFFFFFF if self.result else None
         return tuple(outputs), value
 
@@ -233,11 +248,6 @@ class CompiledTask(Task):
             base, distance = layout.spaced(stream)
             pattern.insert(0, (len(stream.nodes), distance))
         launch.stream(edge, base, pattern, first_port=stream.number, element=first.access.element)
-
-
-@lru_cache(maxsize=64)
-def _unused() -> None:
-    return None
 
 
 __all__ = ["CompiledTask", "GraphKernel"]
