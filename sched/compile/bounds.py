@@ -6,6 +6,7 @@ import networkx as nx
 
 from octopus.hw.config import PeaConfig
 
+from .capabilities import capable
 from .graph import Graph, Role
 
 
@@ -19,15 +20,25 @@ class Bound:
 
 def resource_bounds(graph: Graph, pea: PeaConfig) -> list[Bound]:
     """What each resource of the array asks of a lowered graph, the largest first."""
-    elements = pea.rows * pea.columns
     ports = pea.rows + pea.columns
-    operations = sum(1 for _ in graph.of_role(Role.COMPUTE))
-    bounds = [Bound(_ceil(operations, elements), f"compute slots: {operations} operations")]
+    bounds = _slots(graph, pea)
     for role, what in ((Role.LOAD, "input"), (Role.STORE, "output")):
         bounds.append(_ports(graph, role, ports, what))
     if any(node.predicate for node in graph.nodes.values()):
         bounds.append(Bound(2, "predicates: written and used by two instructions of a PE"))
     return sorted(bounds, key=lambda bound: -bound.interval)
+
+
+def _slots(graph: Graph, pea: PeaConfig) -> list[Bound]:
+    """What operations ask of the PEs that have them, for each group of PEs that can do some."""
+    able = [capable(pea, node.operation) for node in graph.of_role(Role.COMPUTE)]
+    bounds = [Bound(1, "no operations")]
+    for group in {places.tobytes(): places for places in able}.values():
+        amount = sum(1 for places in able if not (places & ~group).any())
+        count = int(group.sum())
+        text = f"compute slots: {amount} operations on {count} PEs"
+        bounds.append(Bound(_ceil(amount, max(count, 1)), text))
+    return bounds
 
 
 def _ceil(amount: int, share: int) -> int:

@@ -7,6 +7,7 @@ from functools import cached_property
 from octopus.hw.config import PeaConfig
 
 from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds
+from .capabilities import capable
 from .emit import Emitter, Program, assemble
 from .errors import CompileError
 from .graph import Graph, Role
@@ -120,12 +121,9 @@ def compile_graph(
 
 
 def _check_operations(lowered: Graph, pea: PeaConfig) -> None:
-    from ..kernels.assembler import AI_OPERATIONS
-
-    if pea.operations == "ai":
-        for node in lowered.of_role(Role.COMPUTE):
-            if node.operation not in AI_OPERATIONS:
-                raise CompileError(
-                    f"kernel {lowered.name}: {node.name} is {node.operation.name}, which no PE of "
-                    'an array with operations = "ai" has'
-                )
+    for node in lowered.of_role(Role.COMPUTE):
+        if not capable(pea, node.operation).any():
+            raise CompileError(
+                f"kernel {lowered.name}: {node.name} is {node.operation.name}, which no PE of "
+                f"the array has (operations {', '.join(pea.operation_sets)})"
+            )

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from octopus.hw.layouts.instruction import Operation
+
+from .capabilities import capable
 from .fabric import (
     EAST,
     NORTH,
@@ -62,7 +65,7 @@ class Prices:
             select=np.where(fabric.select, NEVER, 0.0),
             turn=turn,
             register_turn=np.where(blocked, NEVER, turn),
-            issue=price(fabric.issue, COPY_COST),
+            issue=price(fabric.issue | ~capable(fabric.pea, Operation.PASS), COPY_COST),
             room=np.where(fabric.register_room(), HOLD_COST, NEVER),
         )
 

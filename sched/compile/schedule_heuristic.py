@@ -17,6 +17,7 @@ from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation
 
 from .bounds import ordered_network
+from .capabilities import capable
 from .fabric import (
     EAST,
     NORTH,
@@ -302,11 +303,12 @@ class Attempt:
         """What it costs to do a node at every time and PE, operands included."""
         fabric = self.fabric
         total = np.empty((last - first + 1, fabric.rows, fabric.columns))
+        unable = ~capable(self.pea, node.operation)
         for k in range(len(total)):
             time = first + k
             slot = time % self.interval
             gate = fabric.gate[slot]
-            closed = (gate != -1) & (gate != fabric.stage(time)) | fabric.issue[slot]
+            closed = (gate != -1) & (gate != fabric.stage(time)) | fabric.issue[slot] | unable
             if node.predicate is not None and node.operation is not Operation.SELECT:
                 closed |= fabric.register_turn[slot]
             total[k] = np.where(closed, NEVER, 0.0)
