@@ -12,6 +12,7 @@ Exit code 1 if a result differs from its reference or a figure is below its goal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -19,8 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from octopus.hw.config import OctopusConfig
+from octopus.sched.kernels.convolution import Conv2d
 from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.plan import Computation
+from octopus.sched.kernels.task import Task
 from octopus.sim.kernel_run import KernelResult, one_cluster, run_computation
 
 console = Console()
@@ -46,18 +49,24 @@ def end_to_end(result: KernelResult) -> int:
     return result.busy_cycles
 
 
+def one_task(task: Task) -> Task:
+    """The task without its plan: all operands lie in the scratchpad before the array starts."""
+    task.plan = partial(Task.plan, task)  # type: ignore[method-assign]
+    return task
+
+
 REQUANTISED = {"multiplier": 39, "shift": 20}
 CASES = [
-    Case("GEMM 64×256×32 to int32, resident", Gemm(256, 32, rows=64), resident, 0.97),
+    Case("GEMM 32×256×32 to int32, resident", one_task(Gemm(256, 32, rows=32)), resident, 0.97),
     Case(
-        "GEMM 64×256×32 to int8, resident",
-        Dense(256, 32, rows=64, **REQUANTISED),
+        "GEMM 32×256×32 to int8, resident",
+        one_task(Dense(256, 32, rows=32, **REQUANTISED)),
         resident,
         0.97,
     ),
     Case(
         "GEMM 32×512×32 to int8, resident",
-        Dense(512, 32, rows=32, **REQUANTISED),
+        one_task(Dense(512, 32, rows=32, **REQUANTISED)),
         resident,
         0.97,
     ),
@@ -66,6 +75,12 @@ CASES = [
         Dense(256, 256, rows=256, **REQUANTISED),
         end_to_end,
         0.90,
+    ),
+    Case(
+        "convolution 3×3, 32×32×32 → 32, end to end",
+        Conv2d(32, 32, 32, 32, padding=1, **REQUANTISED),
+        end_to_end,
+        0.85,
     ),
 ]
 

@@ -85,20 +85,52 @@ class Launch:
         self._used_bytes += words * WORD_BYTES
         return address
 
-    def load(self, operand: Operand, address: int, stride_words: int | None = None) -> None:
-        """Copy an input to the scratchpad before the run, its rows ``stride_words`` apart."""
-        self._inputs.append(self._transfer(operand, address, stride_words))
+    def load(
+        self,
+        operand: Operand,
+        address: int,
+        stride_words: int | None = None,
+        *,
+        memory_stride: int | None = None,
+        repeat: int | None = None,
+    ) -> None:
+        """Copy an input to the scratchpad before the run, its rows ``stride_words`` apart.
 
-    def store(self, operand: Operand, address: int, stride_words: int | None = None) -> None:
-        """Copy an output from the scratchpad after the run, its rows ``stride_words`` apart."""
-        self._outputs.append(self._transfer(operand, address, stride_words))
+        ``memory_stride``: bytes between its rows in memory unless the buffer says otherwise.
+        ``repeat``: the operand is one row that is copied so many times.
+        """
+        entry = self._transfer(operand, address, stride_words, memory_stride, repeat)
+        self._inputs.append(entry)
 
-    def _transfer(self, operand: Operand, address: int, stride_words: int | None) -> list[int]:
+    def store(
+        self,
+        operand: Operand,
+        address: int,
+        stride_words: int | None = None,
+        *,
+        memory_stride: int | None = None,
+    ) -> None:
+        """Copy an output from the scratchpad after the run; as :meth:`load`."""
+        self._outputs.append(self._transfer(operand, address, stride_words, memory_stride))
+
+    def _transfer(
+        self,
+        operand: Operand,
+        address: int,
+        stride_words: int | None,
+        memory_stride: int | None = None,
+        repeat: int | None = None,
+    ) -> list[int]:
         buffer = self._buffers[operand.name]
         rows, row_words = operand.rows, operand.row_words
         stride = row_words if stride_words is None else stride_words
         dense = row_words * WORD_BYTES
-        memory_stride = dense if buffer.row_stride is None else buffer.row_stride
+        if buffer.row_stride is not None:
+            memory_stride = buffer.row_stride
+        elif memory_stride is None:
+            memory_stride = dense
+        if repeat is not None:
+            rows, memory_stride = repeat, 0
         if stride == row_words and memory_stride == dense and operand.words <= ROW_LIMIT:
             rows, row_words, stride = 1, operand.words, operand.words
             memory_stride = row_words * WORD_BYTES

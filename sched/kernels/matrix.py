@@ -287,3 +287,18 @@ class Gemm(MatrixTask):
     def part(self, rows: int, features_in: int, features_out: int) -> MatrixTask:
         """As :class:`MatrixTask`."""
         return Gemm(features_in, features_out, rows=rows, bias=self.bias, name=self.name)
+
+
+def product(
+    rows: int,
+    features_in: int,
+    features_out: int,
+    requantisation: Requantisation | None,
+    bias: bool,
+    name: str,
+) -> MatrixTask:
+    """The matrix task with these properties; int8 results always have a bias."""
+    if requantisation is None:
+        return Gemm(features_in, features_out, rows=rows, bias=bias, name=name)
+    fields = requantisation.__dict__
+    return Dense(features_in, features_out, rows=rows, name=name, **fields)

@@ -2,7 +2,8 @@
 
 The cluster's memory holds, from offset 0: kernel table, kernel images, descriptors, then all
 operands. The Control Block Unit follows the order of the steps: the source starts those that
-wait for nothing, joins bring together what a step waits for, the sink tells the host.
+wait for nothing, joins bring together what a step waits for, the sink tells the host. Plans with
+more steps than the tables hold run in batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,6 @@ from octopus.hw.layouts.block import (
     BlockStatistics,
     SuccessorEntry,
 )
-from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
     KERNEL_TABLE_ENTRY_WORDS,
@@ -29,7 +29,7 @@ from octopus.hw.layouts.token import SHARD_BITS, TokenKind
 from octopus.hw.layouts.words import pack
 
 from ..driver_protocol import Driver, HostToken
-from .operand import Array, Operand, TaskError
+from .operand import Array, TaskError
 from .plan import Computation, Plan
 from .task import Buffer, Kernel
 
@@ -50,6 +50,15 @@ class PlanError(RuntimeError):
     """A run failed; the message names step and status."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Steps that the chip's tables hold at a time: ``count`` from ``first`` on."""
+
+    first: int
+    count: int
+    writes: list[tuple[int, list[int]]]
+
+
 @dataclass
 class PlanProgram:
     """A plan laid out in a cluster.
@@ -57,8 +66,8 @@ class PlanProgram:
     Attributes
     ----------
     writes: (global byte address, words), in order. addresses: of every operand, by name.
-    descriptors: the steps' descriptors' global addresses. kernel_count: entries of the table,
-    which is at offset 0. words: of memory in use.
+    descriptors: the steps' descriptors' global addresses. kernels: in the table's order; it is
+    at offset 0. batches: one after the other. words: of memory in use.
     """
 
     computation: Computation
@@ -68,6 +77,7 @@ class PlanProgram:
     addresses: dict[str, int] = field(default_factory=dict)
     descriptors: list[int] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
     words: int = 0
 
     def input_writes(self, arrays: Sequence[Any]) -> list[tuple[int, list[int]]]:
@@ -87,7 +97,6 @@ class PlanProgram:
 class StepFigures:
     """What the Control Block Unit counted for a step."""
 
-    tasks: int
     busy_cycles: int
     array_cycles: int
 
@@ -135,7 +144,7 @@ def lay_out(computation: Computation, config: OctopusConfig, cycle_limit: int = 
         offset = _reserve(program, len(words))
         program.descriptors.append(address_of(X, Y, offset))
         _write(program, offset, words)
-    _write_tables(program)
+    program.batches = _batches(program)
     registers = 1 << CONFIGURATION_BIT | ConfigurationRegion.REGISTERS
     _write(program, registers | ClusterRegister.KERNEL_TABLE_ADDRESS, [0])
     _write(program, registers | ClusterRegister.KERNEL_COUNT, [len(images)])
@@ -170,12 +179,29 @@ def _buffers(program: PlanProgram, number: int) -> Mapping[str, Buffer]:
     }
 
 
-def _write_tables(program: PlanProgram) -> None:
-    """Block and successor tables: (block, kind of entry, further fields) and who follows."""
-    steps = program.plan.steps
+def _batches(program: PlanProgram) -> list[Batch]:
+    """As few batches of steps as the chip's tables allow."""
+    batches: list[Batch] = []
+    first, steps = 0, len(program.plan.steps)
+    while first < steps:
+        count = min(steps - first, program.config.control_block_unit.blocks - FIRST_STEP)
+        while (tables := _tables(program, first, count)) is None:
+            count -= 1
+            if count < 1:
+                raise TaskError(
+                    f"{program.computation.name}: the chip's block tables are too small for a step"
+                )
+        batches.append(Batch(first, count, tables))
+        first += count
+    return batches
+
+
+def _tables(program: PlanProgram, first: int, count: int) -> list[tuple[int, list[int]]] | None:
+    """The writes of block and successor table for some steps; None if there is no room."""
+    steps = program.plan.steps[first : first + count]
     blocks: list[dict[str, Any]] = [{"kind": BlockKind.SOURCE}, {"kind": BlockKind.SINK}]
     followers: list[list[int]] = [[], []]
-    for number, step in enumerate(steps):
+    for number, step in enumerate(steps, first):
         if not 1 <= step.shards <= MAXIMUM_SHARDS:
             raise TaskError(
                 f"{program.computation.name}: {step.shards} shards; allowed: 1 to {MAXIMUM_SHARDS}"
@@ -190,7 +216,6 @@ def _write_tables(program: PlanProgram) -> None:
             }
         )
         followers.append([])
-
     joins: dict[tuple[int, ...], int] = {}
 
     def gather(origins: list[int], target: int) -> None:
@@ -204,32 +229,30 @@ def _write_tables(program: PlanProgram) -> None:
                 followers[origin].append(join)
         followers[origins[0] if join is None else join].append(target)
 
-    awaited = {before for step in steps for before in step.after}
+    # What ended in an earlier batch needs no waiting for.
+    awaited = {before - first for step in steps for before in step.after}
     for number, step in enumerate(steps):
-        gather([FIRST_STEP + before for before in step.after] or [SOURCE], FIRST_STEP + number)
-    gather([FIRST_STEP + n for n in range(len(steps)) if n not in awaited], SINK)
-    _pack_tables(program, blocks, followers)
+        waits = [FIRST_STEP + before - first for before in step.after if before >= first]
+        gather(waits or [SOURCE], FIRST_STEP + number)
+    gather([FIRST_STEP + n for n in range(count) if n not in awaited], SINK)
+    return _packed(program.config, blocks, followers)
 
 
-def _pack_tables(
-    program: PlanProgram, blocks: list[dict[str, Any]], followers: list[list[int]]
-) -> None:
-    tables = program.config.control_block_unit
+def _packed(
+    config: OctopusConfig, blocks: list[dict[str, Any]], followers: list[list[int]]
+) -> list[tuple[int, list[int]]] | None:
+    """The tables' words, if they and the successors of each block are not too many."""
+    limits = config.control_block_unit
     total = sum(map(len, followers)) + 1
-    for what, needed, available in (
-        ("blocks", len(blocks), tables.blocks),
-        ("successors", total, tables.successors),
-        ("successors of a block", max(map(len, followers)), MAXIMUM_SUCCESSORS),
-    ):
-        if needed > available:
-            raise TaskError(
-                f"{program.computation.name} needs {needed} {what}; the chip has {available}"
-            )
+    if len(blocks) > limits.blocks or total > limits.successors:
+        return None
+    if max(map(len, followers)) > MAXIMUM_SUCCESSORS:
+        return None
     node = {"x": X, "y": Y, "host": 0}
     successors: list[int] = []
     entries: list[int] = []
     for number, fields in enumerate(blocks):
-        following = [
+        following: list[dict[str, Any]] = [
             {"destination": node, "block": target, "kind": TokenKind.ARRIVE}
             for target in followers[number]
         ]
@@ -241,8 +264,10 @@ def _pack_tables(
             successors += pack(SuccessorEntry, successor)
         entries += pack(BlockEntry, {"shards": 1} | fields | place)
     configuration = 1 << CONFIGURATION_BIT
-    _write(program, configuration | ConfigurationRegion.BLOCK_TABLE, entries)
-    _write(program, configuration | ConfigurationRegion.SUCCESSOR_TABLE, successors)
+    return [
+        (address_of(X, Y, configuration | ConfigurationRegion.BLOCK_TABLE), entries),
+        (address_of(X, Y, configuration | ConfigurationRegion.SUCCESSOR_TABLE), successors),
+    ]
 
 
 def run(
@@ -250,51 +275,60 @@ def run(
 ) -> PlanRun:
     """Load a program with its inputs and run it once.
 
+    Parameters
+    ----------
+    limit_cycles: of each batch.
+
     Raises:
         TaskError: an input does not fit. PlanError: a task failed, or the limit is over.
         DriverError: an access fails.
     """
     for address, words in [*program.writes, *program.input_writes(arrays)]:
         driver.write_memory(address, words)
-    before = _statistics(driver, program)
-    start = driver.cycles
-    driver.inject(X, Y, HostToken(SOURCE, 0, 0))
-    tokens = driver.wait(limit_cycles)
-    cycles = driver.cycles - start
-    if not tokens:
-        raise PlanError(f"{program.computation.name}: no end after {limit_cycles} cycles")
-    token = tokens[0]
-    if token.status is not Status.OK:
-        number = token.block - FIRST_STEP
-        raise PlanError(f"{program.computation.name}: step {number}: {token.status.name}")
+    cycles, figures, value = 0, [], 0
+    for batch in program.batches:
+        for address, words in batch.writes:
+            driver.write_memory(address, words)
+        before = _statistics(driver, batch)
+        start = driver.cycles
+        driver.inject(X, Y, HostToken(SOURCE, 0, 0))
+        value = _await(driver, program, batch, limit_cycles)
+        cycles += driver.cycles - start
+        after = _statistics(driver, batch)
+        figures += [
+            StepFigures(*((b - a) & 0xFFFFFFFF for a, b in zip(one, other, strict=True)))
+            for one, other in zip(before, after, strict=True)
+        ]
     outputs = tuple(
         operand.from_words(driver.read_memory(program.addresses[operand.name], operand.words))
         for operand in program.computation.outputs
     )
-    after = _statistics(driver, program)
-    figures = tuple(
-        StepFigures(*((b - a) & 0xFFFFFFFF for a, b in zip(one, other, strict=True)))
-        for one, other in zip(before, after, strict=True)
-    )
-    value = token.value if program.plan.result is not None else None
-    return PlanRun(outputs, value, cycles, figures)
+    has_result = program.plan.result is not None
+    return PlanRun(outputs, value if has_result else None, cycles, tuple(figures))
 
 
-def _statistics(driver: Driver, program: PlanProgram) -> list[list[int]]:
-    """Completions, busy and array cycles of every step."""
+def _await(driver: Driver, program: PlanProgram, batch: Batch, limit_cycles: int) -> int:
+    """The value of the token with which a batch ends.
+
+    Raises:
+        PlanError: a task failed, or there is no end.
+    """
+    name = program.computation.name
+    tokens = driver.wait(limit_cycles)
+    if not tokens:
+        raise PlanError(f"{name}: no end after {limit_cycles} cycles")
+    if tokens[0].kind is not TokenKind.COMPLETE:
+        step = batch.first + tokens[0].block - FIRST_STEP
+        raise PlanError(f"{name}: step {step}: {tokens[0].status.name}")
+    return tokens[0].value
+
+
+def _statistics(driver: Driver, batch: Batch) -> list[list[int]]:
+    """Busy and array cycles of every step of a batch."""
     found = []
-    for number in range(len(program.plan.steps)):
+    for number in range(batch.count):
         entry = (FIRST_STEP + number) * BlockStatistics.WORDS * WORD_BYTES
         offset = 1 << CONFIGURATION_BIT | ConfigurationRegion.STATISTICS | entry
         words = driver.read_memory(address_of(X, Y, offset), BlockStatistics.FAULTS + 1)
-        found.append(
-            [
-                words[BlockStatistics.COMPLETIONS],
-                words[BlockStatistics.BUSY_CYCLES],
-                words[BlockStatistics.ARRAY_CYCLES],
-            ]
-        )
+        found.append([words[BlockStatistics.BUSY_CYCLES], words[BlockStatistics.ARRAY_CYCLES]])
     return found
-
-
-__all__ = ["Operand", "PlanError", "PlanProgram", "PlanRun", "lay_out", "run"]
