@@ -34,6 +34,7 @@ class ConvolutionTask(Task):
     windows: at most as many rows of them as the array has. filters: how many.
     requantisation: for int8 results; None for 32-bit partial sums. bias: add one a filter.
     pixels_apart: the results' rows in memory are pixels with room between them, not lines.
+    pixel_stride: bytes between the image's pixels in memory, None if they follow each other.
     """
 
     has_result = False
@@ -46,6 +47,7 @@ class ConvolutionTask(Task):
         bias: bool,
         name: str,
         pixels_apart: bool = False,
+        pixel_stride: int | None = None,
     ) -> None:
         if filters < 1:
             raise TaskError(f"{name}.filters is {filters}; allowed: at least 1")
@@ -55,10 +57,10 @@ class ConvolutionTask(Task):
         self.requantisation = requantisation
         self.bias = bias
         self.pixels_apart = pixels_apart
+        self.pixel_stride = pixel_stride
         results = (windows.out_height, windows.out_width, filters)
-        taps = windows.window_rows * windows.window_columns
-        self.macs = int(np.prod(results)) * taps * windows.channels
-        shape = (filters, windows.window_rows, windows.window_columns, windows.channels)
+        self.macs = int(np.prod(results)) * windows.taps * self.window_channels
+        shape = (filters, windows.window_rows, windows.window_columns, self.window_channels)
         self._weights = Operand("weights", shape)
         self._bias = Operand("bias", (filters,), "int32")
         image, *border = windows.operands
@@ -68,10 +70,34 @@ class ConvolutionTask(Task):
         self.outputs = (Operand("outputs", results, dtype),)
 
     @property
+    def window_channels(self) -> int:
+        """Channels of the image that make one of the result."""
+        return self.windows.channels
+
+    @property
     def inner_words(self) -> int:
         """Words of a window."""
-        windows = self.windows
-        return windows.window_rows * windows.window_columns * windows.pixel_words
+        return self.windows.taps * -(-self.window_channels // WORD_BYTES)
+
+    def part(
+        self,
+        windows: Windows,
+        first: int,
+        filters: int,
+        requantisation: Requantisation | None,
+        bias: bool,
+    ) -> "ConvolutionTask":
+        """The task for other windows and for ``filters`` of the filters, from ``first`` on."""
+        apart = filters < self.filters and windows.out_width == self.windows.out_width
+        return ConvolutionTask(windows, filters, requantisation, bias, self.name, apart)
+
+    def most_filters(self, pea: PeaConfig) -> int:
+        """The most filters that one task can have on an array."""
+        return self.filters
+
+    def image_offset(self, first: int) -> int:
+        """Where the channels of the image for filters from ``first`` on begin in a pixel."""
+        return 0
 
     @property
     def kernel(self) -> SystolicKernel:
@@ -186,7 +212,7 @@ class ConvolutionTask(Task):
         weights = launch.allocate("weights", north.words)
         result = launch.allocate(output.name, output.words)
         filter_words = north.port_stride // WORD_BYTES
-        windows.load(launch, image, windows.line_words + place.west_padding)
+        windows.load(launch, image, windows.line_words + place.west_padding, self.pixel_stride)
         rows = Operand("weights", (self.filters, self.inner_words * WORD_BYTES))
         launch.load(rows, weights, filter_words)
         if self.bias:

@@ -40,7 +40,7 @@ def tile_convolution(task: "ConvolutionTask", config: OctopusConfig) -> Plan:
         TaskError: not even the smallest part fits.
     """
     windows = task.windows
-    if (windows.window_rows, windows.window_columns, windows.stride) == (1, 1, 1):
+    if (windows.taps, windows.stride) == (1, 1) and task.window_channels == windows.channels:
         return _as_matrix(task, config)
     for rows, columns in (
         (windows.window_rows, windows.window_columns),
@@ -89,7 +89,7 @@ def _choose(
     out_width = task.windows.out_width
     for count in sorted({-(-out_width // size) for size in range(1, out_width + 1)}):
         columns = -(-out_width // count)
-        for filters in _filter_panels(task.filters):
+        for filters in _filter_panels(task.filters, task.most_filters(config.pea)):
             if 1 < columns < out_width and filters < task.filters:
                 continue  # results would lie apart in three dimensions
             cut = Cut(columns, filters, window_rows, window_columns)
@@ -99,10 +99,12 @@ def _choose(
     return best[1] if best is not None else None
 
 
-def _filter_panels(filters: int) -> Iterator[int]:
-    """Panel sizes: all filters, or whole words of them."""
-    yield filters
-    yield from range((filters - 1) // WORD_BYTES * WORD_BYTES, 0, -WORD_BYTES)
+def _filter_panels(filters: int, most: int) -> Iterator[int]:
+    """Panel sizes up to ``most``: all filters, or whole words of them."""
+    if filters <= most:
+        yield filters
+    largest = min(most, filters - 1)
+    yield from range(largest // WORD_BYTES * WORD_BYTES, 0, -WORD_BYTES)
 
 
 def _estimate(task: "ConvolutionTask", config: OctopusConfig, cut: Cut) -> float | None:
@@ -110,7 +112,7 @@ def _estimate(task: "ConvolutionTask", config: OctopusConfig, cut: Cut) -> float
     rows = min(task.windows.out_height, config.pea.rows)
     middle = task.windows.stride * (task.windows.out_height > 2 * rows)
     window = _window_part(task.windows, 0, cut.window_rows, 0, cut.window_columns)
-    part = _part(task, cut, window.part(middle, rows, 0, cut.columns), cut.filters, False)
+    part = _part(task, cut, window.part(middle, rows, 0, cut.columns), 0, cut.filters, False)
     needed = part.scratchpad_words(config.pea)
     words = config.task_block_unit.scratchpad_words
     if needed > words:
@@ -142,19 +144,15 @@ def _window_part(windows: Windows, row: int, rows: int, column: int, columns: in
 
 
 def _part(
-    task: "ConvolutionTask", cut: Cut, windows: Windows, filters: int, bias: bool
+    task: "ConvolutionTask", cut: Cut, windows: Windows, first: int, filters: int, bias: bool
 ) -> "ConvolutionTask":
     """A task of the plan."""
-    from .convolution import ConvolutionTask
-
     whole = (cut.window_rows, cut.window_columns) == (
         task.windows.window_rows,
         task.windows.window_columns,
     )
     requantisation = task.requantisation if whole else None
-    apart = filters < task.filters and windows.out_width == task.windows.out_width
-    has_bias = bias or (whole and task.bias)
-    return ConvolutionTask(windows, filters, requantisation, has_bias, task.name, apart)
+    return task.part(windows, first, filters, requantisation, bias or (whole and task.bias))
 
 
 def _steps(
@@ -171,7 +169,7 @@ def _steps(
     parts: dict[tuple[Windows, int], ConvolutionTask] = {}
     pixel = output.row_words * WORD_BYTES
     filter_bytes = task.inner_words * WORD_BYTES
-    tap_bytes = (tap[0] * whole.window_columns + tap[1]) * whole.pixel_words * WORD_BYTES
+    tap_bytes = (tap[0] * whole.window_columns + tap[1]) * (filter_bytes // whole.taps)
     size = WORD_BYTES if output.dtype == "int32" else 1
     rows_of_task = config.pea.rows
     for first, filters in pieces(task.filters, cut.filters):
@@ -179,13 +177,15 @@ def _steps(
             for row, rows in pieces(windows.out_height, rows_of_task):
                 area = windows.part(row, rows, column, columns)
                 if (area, filters) not in parts:
-                    parts[area, filters] = _part(task, cut, area, filters, bias)
+                    parts[area, filters] = _part(task, cut, area, first, filters, bias)
                 part = parts[area, filters]
+                image = windows.image_slice(row, column)
+                channel = task.image_offset(first)
                 slices = {
-                    "image": windows.image_slice(row, column),
+                    "image": replace(image, offset=image.offset + channel),
                     "weights": Slice("weights", first * filter_bytes + tap_bytes, filter_bytes),
                     "bias": Slice("bias", first * WORD_BYTES),
-                    "border": Slice("border"),
+                    "border": Slice("border", channel),
                     "outputs": Slice(
                         output.name,
                         (row * whole.out_width + column) * pixel + first * size,

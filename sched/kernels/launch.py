@@ -85,6 +85,11 @@ class Launch:
         self._used_bytes += words * WORD_BYTES
         return address
 
+    def row_stride(self, operand: Operand, default: int) -> int:
+        """The bytes between the operand's rows in memory, if its buffer says so."""
+        stride = self._buffers[operand.name].row_stride
+        return default if stride is None else stride
+
     def load(
         self,
         operand: Operand,
@@ -92,14 +97,14 @@ class Launch:
         stride_words: int | None = None,
         *,
         memory_stride: int | None = None,
-        repeat: int | None = None,
+        offset: int = 0,
     ) -> None:
         """Copy an input to the scratchpad before the run, its rows ``stride_words`` apart.
 
-        ``memory_stride``: bytes between its rows in memory unless the buffer says otherwise.
-        ``repeat``: the operand is one row that is copied so many times.
+        ``memory_stride``: bytes between its rows in memory, if the buffer's are not meant.
+        ``offset``: bytes from the buffer to the first one.
         """
-        entry = self._transfer(operand, address, stride_words, memory_stride, repeat)
+        entry = self._transfer(operand, address, stride_words, memory_stride, offset)
         self._inputs.append(entry)
 
     def store(
@@ -119,18 +124,14 @@ class Launch:
         address: int,
         stride_words: int | None,
         memory_stride: int | None = None,
-        repeat: int | None = None,
+        offset: int = 0,
     ) -> list[int]:
         buffer = self._buffers[operand.name]
         rows, row_words = operand.rows, operand.row_words
         stride = row_words if stride_words is None else stride_words
         dense = row_words * WORD_BYTES
-        if buffer.row_stride is not None:
-            memory_stride = buffer.row_stride
-        elif memory_stride is None:
-            memory_stride = dense
-        if repeat is not None:
-            rows, memory_stride = repeat, 0
+        if memory_stride is None:
+            memory_stride = dense if buffer.row_stride is None else buffer.row_stride
         if stride == row_words and memory_stride == dense and operand.words <= ROW_LIMIT:
             rows, row_words, stride = 1, operand.words, operand.words
             memory_stride = row_words * WORD_BYTES
@@ -142,7 +143,7 @@ class Launch:
         return pack(
             DmaEntry,
             {
-                "memory_address": buffer.address,
+                "memory_address": buffer.address + offset,
                 "scratchpad_address": address,
                 "row_words": row_words,
                 "rows": rows,

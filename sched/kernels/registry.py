@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from .plan import Computation
 from .task import TaskError
 
-MODULES = ("convolution", "elementwise", "matrix", "reduction")
+MODULES = ("convolution", "depthwise", "elementwise", "matrix", "reduction")
 """Modules of this package that hold public kernels."""
 
 _ENTRIES: dict[str, "KernelEntry"] = {}

@@ -84,6 +84,11 @@ class Windows:
         return (self.out_width - 1) * self.stride + self.window_columns
 
     @property
+    def taps(self) -> int:
+        """Pixels of a window."""
+        return self.window_rows * self.window_columns
+
+    @property
     def pixel_words(self) -> int:
         """Words of a pixel."""
         return -(-self.channels // WORD_BYTES)
@@ -136,23 +141,39 @@ class Windows:
         """The first pixel of a window, negative in the border."""
         return row * self.stride - self.top, column * self.stride - self.left
 
-    def load(self, launch: Launch, base: int, line_words: int) -> None:
-        """Copy the image and its border to ``base``, lines ``line_words`` apart."""
+    def load(
+        self, launch: Launch, base: int, line_words: int, pixel_stride: int | None = None
+    ) -> None:
+        """Copy the image and its border to ``base``, lines ``line_words`` apart.
+
+        ``pixel_stride``: bytes between its pixels in memory, if they have others between them.
+        """
         line, pixel = line_words * WORD_BYTES, self.pixel_words * WORD_BYTES
         rows = min(self.height, self.used_height - self.top)
         columns = min(self.width, self.used_width - self.left)
         inner = base + self.top * line + self.left * pixel
-        memory_line = self.width * pixel
-        if rows and columns:
+        memory_line = launch.row_stride(self.image, self.width * pixel)
+        if rows and columns and pixel_stride is not None:
+            pixels = Operand("image", (columns, pixel))
+            for y in range(rows):
+                launch.load(
+                    pixels, inner + y * line, memory_stride=pixel_stride, offset=y * memory_line
+                )
+        elif rows and columns:
             lines = Operand("image", (rows, columns * pixel))
             launch.load(lines, inner, line_words, memory_stride=memory_line)
         for y in range(self.used_height):
             if not self.top <= y < self.top + rows:
-                launch.load(self.border, base + y * line, self.pixel_words, repeat=self.used_width)
+                self._repeat(launch, base + y * line, self.pixel_words, self.used_width)
         for x in range(self.used_width if rows else 0):
             if not self.left <= x < self.left + columns:
                 start = base + self.top * line + x * pixel
-                launch.load(self.border, start, line_words, repeat=rows)
+                self._repeat(launch, start, line_words, rows)
+
+    def _repeat(self, launch: Launch, address: int, stride_words: int, count: int) -> None:
+        """The border's pixel ``count`` times."""
+        pixels = Operand("border", (count, self.channels))
+        launch.load(pixels, address, stride_words, memory_stride=0)
 
     def gather(self, image: Array, border: Array | None = None) -> Array:
         """All windows: [out_height, out_width, window_rows, window_columns, channels]."""
