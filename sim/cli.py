@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from octopus.hw.config import PRESETS, ConfigurationError, OctopusConfig
-from octopus.hw.host.registers import c_header, markdown
+from octopus.hw.host.register_documents import FORMATS
 
 from .kernel_cli import app as kernel_app
 from .toolchain import ToolchainError
@@ -184,10 +184,14 @@ def show_config(config: Annotated[str, typer.Argument(help="A TOML file or prese
 
 @app.command()
 def registers(
-    c: Annotated[bool, typer.Option("--c", help="As a C header instead of Markdown.")] = False,
+    form: Annotated[
+        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
+    ] = "markdown",
 ) -> None:
-    """Print the host's register map."""
-    print(c_header() if c else markdown(), end="")
+    """Print the host's register map: as a document, a C header or JSON."""
+    if form not in FORMATS:
+        raise RefusedError(f"--format is {form!r}; allowed: {', '.join(FORMATS)}")
+    print(FORMATS[form](), end="")
 
 
 def _explained() -> tuple[type[Exception], ...]:

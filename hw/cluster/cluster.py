@@ -18,6 +18,7 @@ from ..noc.endpoint import NetworkEndpoint
 from ..noc.link import NetworkLink, Port
 from ..noc.router import Router
 from ..tbu import TaskBlockUnit
+from .balance_port import BalancePort
 from .interconnect import ClusterInterconnect
 
 CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size
@@ -103,18 +104,11 @@ class Cluster(Block):
         unit = ControlBlockUnit(self.config)
         add_block(m, platform, "control_block_unit", unit)
         self._place(m, unit)
-        m.d.comb += [
-            control.inject[0].payload.payload.eq(unit.token_out.payload),
-            control.inject[0].payload.head.eq(1),
-            control.inject[0].payload.tail.eq(1),
-            control.inject[0].valid.eq(unit.token_out.valid),
-            unit.token_out.ready.eq(control.inject[0].ready),
-            unit.token_in.payload.eq(control.eject[0].payload.payload),
-            unit.token_in.valid.eq(control.eject[0].valid),
-            control.eject[0].ready.eq(unit.token_in.ready),
-        ]
+        self._tokens(m, unit, control)
         interconnect = self._memory(m, platform, network)
-        connect(m, interconnect.configuration, unit.configuration)
+        balances = self._balances(m, platform, control)
+        connect(m, interconnect.configuration, balances.configuration)
+        connect(m, balances.others, unit.configuration)
         for index in range(self.config.cluster.task_block_units):
             self._task_block_unit(m, platform, index, unit, interconnect)
         return m
@@ -146,6 +140,35 @@ class Cluster(Block):
             )
         self._router_errors = [*getattr(self, "_router_errors", []), router.parity_error]
         return endpoint
+
+    def _tokens(self, m: Module, unit: ControlBlockUnit, control: NetworkEndpoint) -> None:
+        """Tokens between the Control Block Unit and the control network."""
+        m.d.comb += [
+            control.inject[0].payload.payload.eq(unit.token_out.payload),
+            control.inject[0].payload.head.eq(1),
+            control.inject[0].payload.tail.eq(1),
+            control.inject[0].valid.eq(unit.token_out.valid),
+            unit.token_out.ready.eq(control.inject[0].ready),
+            unit.token_in.payload.eq(control.eject[0].payload.payload),
+            unit.token_in.valid.eq(control.eject[0].valid),
+            control.eject[0].ready.eq(unit.token_in.ready),
+        ]
+
+    def _balances(self, m: Module, platform: Any, control: NetworkEndpoint) -> BalancePort:
+        """Counts the tokens that pass. (The Control Block Unit is ready later than the counter.)"""
+        mesh = self.config.mesh
+        port = BalancePort(self.config.control_block_unit.instances, mesh.columns, mesh.rows)
+        add_block(m, platform, "balances", port)
+        leaving = data.View(ControlPacket, control.inject[0].payload.payload)
+        coming = data.View(ControlPacket, control.eject[0].payload.payload)
+        m.d.comb += [
+            port.sent.eq(control.inject[0].valid & control.inject[0].ready),
+            port.sent_instance.eq(leaving.token.instance),
+            port.sent_to.eq(leaving.destination),
+            port.taken.eq(control.eject[0].valid & control.eject[0].ready),
+            port.taken_instance.eq(coming.token.instance),
+        ]
+        return port
 
     def _memory(self, m: Module, platform: Any, network: NetworkEndpoint) -> ClusterInterconnect:
         """The shared memory and the way to it, from here and from other clusters."""

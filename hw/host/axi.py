@@ -4,7 +4,7 @@ Source: AMBA AXI and ACE protocol specification, Arm IHI 0022. A port named ``ax
 ``axil__awaddr`` and so on, which bus models find by the prefix ``axil_``.
 """
 
-from amaranth.lib import enum, wiring
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 DATA_BITS = 32
@@ -28,6 +28,18 @@ class Burst(enum.Enum, shape=2):
     FIXED = 0
     INCR = 1
     WRAP = 2
+
+
+class AddressPayload(data.Struct):
+    """What an address channel of AXI4 carries."""
+
+    id: ID_BITS
+    addr: 32
+    len: 8
+    size: 3
+    burst: Burst
+    lock: 1
+    prot: 3
 
 
 def _handshaken(channel: str, fields: dict[str, int]) -> dict[str, wiring.Member]:
@@ -61,7 +73,7 @@ class Axi4(wiring.Signature):
     """AXI4 with 32-bit data, 32-bit addresses and ``ID_BITS`` of identifier."""
 
     def __init__(self) -> None:
-        address = {"id": ID_BITS, "addr": 32, "len": 8, "size": 3, "burst": 2}
+        address = {"id": ID_BITS, "addr": 32, "len": 8, "size": 3, "burst": 2, "lock": 1, "prot": 3}
         super().__init__(
             {
                 **_handshaken("aw", address),

@@ -12,17 +12,22 @@ from .registers import ADDRESS_BITS
 
 
 class RegisterAccess(wiring.Signature):
-    """One access, seen from the bus: answered combinationally in the cycle of ``select``."""
+    """One access, seen from the bus: answered combinationally in the cycle of ``select``.
+
+    While ``wait`` is high there is none.
+    """
 
     def __init__(self) -> None:
         super().__init__(
             {
                 "select": Out(1),
                 "write": Out(1),
+                "privileged": Out(1),
                 "address": Out(ADDRESS_BITS),
                 "write_data": Out(DATA_BITS),
                 "read_data": In(DATA_BITS),
                 "error": In(1),
+                "wait": In(1),
             }
         )
 
@@ -54,12 +59,13 @@ class AxiLiteSlave(Block):
         address = Signal(ADDRESS_BITS)
         misused, answer = Signal(), Signal(2)
         m.d.comb += [
-            write_wanted.eq(bus.awvalid & bus.wvalid & ~(read_next & bus.arvalid)),
-            read_wanted.eq(bus.arvalid & ~write_wanted),
+            write_wanted.eq(bus.awvalid & bus.wvalid & ~(read_next & bus.arvalid) & ~access.wait),
+            read_wanted.eq(bus.arvalid & ~write_wanted & ~access.wait),
             address.eq(Mux(write_wanted, bus.awaddr, bus.araddr)),
             misused.eq(address[:2].any() | (write_wanted & ~bus.wstrb.all())),
             answer.eq(Mux(misused | access.error, Response.SLVERR, Response.OKAY)),
             access.write.eq(write_wanted),
+            access.privileged.eq(Mux(write_wanted, bus.awprot[0], bus.arprot[0])),
             access.address.eq(address),
             access.write_data.eq(bus.wdata),
         ]

@@ -1,20 +1,24 @@
-"""The host's registers: identification, tokens in, completions out, errors, time."""
+"""The host's registers: identification, queues, commands, interrupts, errors, time."""
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
-from ..layouts.token import ControlPacket, Token, TokenKind
-from ..library import Block
+from ..layouts.command import HostOperation
+from ..layouts.token import INSTANCE_BITS, ControlPacket, TokenKind
+from ..library import Block, add_block
+from ..noc.arbiter import arbitrate
+from .address_check import USER_REGION_LAYOUT
 from .axi_lite_slave import RegisterAccess
-from .registers import BY_NAME, REGISTERS, Access, constants
-
-TOKEN_QUEUE_DEPTH = 8
-"""Tokens that the host may send before the network takes them."""
+from .instance_range import InstanceRange, contains
+from .instance_table import InstanceTable
+from .queue_pair import REGISTERS as QUEUE_REGISTERS
+from .queue_pair import QueuePair
+from .register_map import Access, View
+from .registers import BY_NAME, QUEUES, REGISTERS, USER_REGIONS, constants
 
 CYCLE_BITS = 64
 
@@ -24,21 +28,28 @@ class RegisterFile(Block):
 
     Parameters
     ----------
-    config: sizes that the host can read, and the depth of the completion queue.
+    config: sizes that the host can read, the completion queues' depth, the instance slots.
 
     Ports
     -----
     access (in): :class:`RegisterAccess`.
     token_out (out): tokens of the host, a stream of :class:`ControlPacket`.
-    token_in (in): tokens for the host; not ready while the completion queue is full.
-    parity_error, unreachable (in): events to be remembered in ``errors``.
-    interrupt_line (out): the completion queue is not empty and its interrupt is enabled.
+    token_in (in): tokens for the host; not ready while the queue they belong to is full.
+    parity_error, unreachable, window_error, window_violation (in): to be remembered in ``errors``.
+    enforce, regions (out): the users' view of the memory window.
+    command_begin, command_operation, command_first, command_last, command_limit (out),
+    command_refused, command_status, command_ended (in): to and from ``InstanceCommander``.
+    aborted, draining (in): :class:`InstanceRange`.
+    queues_clean (out): of the aborted instances none is left in the queues.
+    instance (in): looked at; instance_active (out): it is active; instance_clear (in): no longer.
+    interrupt_line (out): a cause is there and its interrupt is enabled.
 
     Timing: accesses are answered in the same cycle; a completion can be read from the second
     cycle after it was taken.
 
-    Errors: unknown registers, writes to read-only ones, pushes without room and pops without a
-    completion raise ``access.error`` and change nothing but ``errors``.
+    Errors: accesses that are not allowed raise ``access.error`` and change nothing but ``errors``.
+
+    Source: docs/specification.md, section 9.
     """
 
     def __init__(self, config: OctopusConfig) -> None:
@@ -50,6 +61,24 @@ class RegisterFile(Block):
                 "token_in": In(stream.Signature(ControlPacket)),
                 "parity_error": In(1),
                 "unreachable": In(1),
+                "window_error": In(1),
+                "window_violation": In(1),
+                "enforce": Out(1),
+                "regions": Out(USER_REGION_LAYOUT),
+                "command_begin": Out(1),
+                "command_operation": Out(HostOperation),
+                "command_first": Out(INSTANCE_BITS),
+                "command_last": Out(INSTANCE_BITS),
+                "command_limit": Out(32),
+                "command_refused": In(1),
+                "command_status": In(3),
+                "command_ended": In(1),
+                "aborted": In(InstanceRange),
+                "draining": In(InstanceRange),
+                "queues_clean": Out(1),
+                "instance": In(INSTANCE_BITS),
+                "instance_active": Out(1),
+                "instance_clear": In(1),
                 "interrupt_line": Out(1),
             },
             config=config.model_dump(exclude={"name"}),
@@ -59,16 +88,22 @@ class RegisterFile(Block):
         """Build queues, the registers that hold something, and the decoder."""
         m = Module()
         self._values: dict[str, Any] = dict(constants(self.config))
+        self._errors: dict[str, Value] = {}
         self._selected = {name: Signal(name=f"selects_{name}") for name in BY_NAME}
+        self._allowed, self._refused = Signal(), Signal()
         for name, register in BY_NAME.items():
             m.d.comb += self._selected[name].eq(
-                self.access.select & (self.access.address == register.offset)
+                self.access.select & self._allowed & (self.access.address == register.offset)
             )
-        self._refused = Signal()
         self._time(m)
-        self._tokens(m)
-        self._completions(m)
-        self._errors(m)
+        self._users(m)
+        self._pairs = {
+            prefix: QueuePair(self.config.host.completion_queue_depth) for prefix in QUEUES
+        }
+        self._send(m, platform)
+        self._receive(m)
+        self._commands(m)
+        self._interrupts(m)
         self._decode(m)
         return m
 
@@ -88,111 +123,215 @@ class RegisterFile(Block):
         self._values["cycles_low"] = cycles[: CYCLE_BITS // 2]
         self._values["cycles_high"] = high
 
-    def _store(self, m: Module, name: str) -> Signal:
+    def _store(self, m: Module, name: str) -> dict[str, Value]:
         """A register that the host writes and reads back: only its fields' bits exist."""
-        width = max(field.low + field.width for field in BY_NAME[name].fields)
-        register = Signal(width, name=name)
-        with m.If(self._written(name)):
-            m.d.sync += register.eq(self.access.write_data)
-        self._values[name] = register
-        return register
+        register, word = BY_NAME[name], Signal(32, name=f"{name}_word")
+        parts: dict[str, Value] = {}
+        for field in register.fields:
+            kept = parts[field.name] = Signal(field.width, name=f"{name}_{field.name}")
+            bits = slice(field.low, field.low + field.width)
+            m.d.comb += word[bits].eq(kept)
+            with m.If(self._written(name)):
+                m.d.sync += kept.eq(self.access.write_data[bits])
+        self._values[name] = word
+        return parts
 
-    def _tokens(self, m: Module) -> None:
-        """Registers of the next token, and the queue of tokens on their way out."""
-        destination = self._store(m, "token_destination")
-        tag = self._store(m, "token_tag")
-        shape = data.Layout.cast(ControlPacket)
-        queue = SyncFIFOBuffered(width=shape.size, depth=TOKEN_QUEUE_DEPTH)
-        m.submodules.token_queue = queue
-        packet = Signal(ControlPacket)
-        where, what = BY_NAME["token_destination"], BY_NAME["token_tag"]
+    def _users(self, m: Module) -> None:
+        """What users may do, and whether the present access is a user's."""
+        view = self._store(m, "user_view")
+        self._user_instances = Signal(InstanceRange)
+        self._by_user = Signal()
         m.d.comb += [
-            packet.destination.x.eq(_part(destination, where.field("x"))),
-            packet.destination.y.eq(_part(destination, where.field("y"))),
-            packet.token.kind.eq(TokenKind.ARRIVE),
-            packet.token.block.eq(_part(destination, where.field("block"))),
-            packet.token.instance.eq(_part(tag, what.field("instance"))),
-            packet.token.index.eq(_part(tag, what.field("index"))),
-            packet.token.value.eq(self.access.write_data),
-            queue.w_data.eq(packet),
-            queue.w_en.eq(self._written("token_value") & queue.w_rdy),
-            self.token_out.payload.eq(queue.r_data),
-            self.token_out.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.token_out.ready),
-            self._refused.eq(self._written("token_value") & ~queue.w_rdy),
+            self.enforce.eq(view["enforce"]),
+            self._by_user.eq(view["enforce"] & ~self.access.privileged),
+            self._user_instances.valid.eq(view["enforce"]),
+            self._user_instances.first.eq(view["first"]),
+            self._user_instances.last.eq(view["last"]),
         ]
-        self._values["token_room"] = TOKEN_QUEUE_DEPTH - queue.level
+        for index in range(USER_REGIONS):
+            first = self._store(m, f"user_region_{index}_first")
+            last = self._store(m, f"user_region_{index}_last")
+            region = self.regions[index]
+            m.d.comb += [
+                region.read.eq(first["read"]),
+                region.write.eq(first["write"]),
+                region.first.eq(first["word"]),
+                region.last.eq(last["word"]),
+            ]
 
-    def _completions(self, m: Module) -> None:
-        """The completion queue and the registers that show its oldest entry."""
-        width = data.Layout.cast(Token).size
-        queue = SyncFIFOBuffered(width=width, depth=self.config.host.completion_queue_depth)
-        m.submodules.completion_queue = queue
-        enable = self._store(m, "interrupt_enable")
-        oldest = Signal(Token)
+    def _send(self, m: Module, platform: Any) -> None:
+        """Both token queues, and which tokens are let in."""
+        self._table = table = InstanceTable(self.config.control_block_unit.instances)
+        add_block(m, platform, "instances", table)
         m.d.comb += [
-            queue.w_data.eq(self.token_in.payload.token),
-            queue.w_en.eq(self.token_in.valid),
-            self.token_in.ready.eq(queue.w_rdy),
-            queue.r_en.eq(self._read("completion_value")),
+            table.cleared.eq(self.instance),
+            table.clear.eq(self.instance_clear),
+            self.instance_active.eq(table.cleared_active),
+            self.access.wait.eq(Cat(pair.skipping for pair in self._pairs.values()).any()),
+            self.queues_clean.eq(Cat(pair.clean for pair in self._pairs.values()).all()),
         ]
-        with m.If(queue.r_rdy):
-            m.d.comb += oldest.eq(queue.r_data)
-        m.d.sync += self.interrupt_line.eq(queue.r_rdy & enable[0])
-        kind, tag = Signal(32), Signal(32)
-        for word, register, parts in (
-            (kind, "completion_kind", ("kind", "status", "block")),
-            (tag, "completion_tag", ("instance", "index")),
-        ):
-            for part in parts:
-                field = BY_NAME[register].field(part)
-                value = Value.cast(getattr(oldest, part))
-                m.d.comb += word[field.low : field.low + field.width].eq(value)
-        self._values |= {
-            "interrupt_status": queue.r_rdy,
-            "completion_count": queue.level,
-            "completion_kind": kind,
-            "completion_tag": tag,
-            "completion_value": oldest.value,
-        }
-        self._empty = ~queue.r_rdy
+        overruns, refusals = [], []
+        for prefix, pair in self._pairs.items():
+            add_block(m, platform, f"{prefix}queues", pair)
+            push = self._written(f"{prefix}token_value")
+            instance = pair.instance
+            barred = Signal(name=f"{prefix}barred")
+            m.d.comb += [
+                barred.eq(
+                    contains(self.aborted, instance)
+                    | (contains(self.draining, instance) & ~table.started_active)
+                    | (self._by_user & ~contains(self._user_instances, instance))
+                ),
+                pair.write_data.eq(self.access.write_data),
+                pair.destination_write.eq(self._written(f"{prefix}token_destination")),
+                pair.tag_write.eq(self._written(f"{prefix}token_tag")),
+                pair.push.eq(push & pair.room & ~barred),
+                pair.pop.eq(self._read(f"{prefix}completion_value") & pair.present),
+                pair.aborted.eq(self.aborted),
+            ]
+            overruns.append(push & ~pair.room)
+            refusals.append(push & pair.room & barred)
+            with m.If(self.access.address == BY_NAME[f"{prefix}token_value"].offset):
+                m.d.comb += [table.started.eq(instance), table.start.eq(pair.push)]
+            self._values |= {f"{prefix}{name}": getattr(pair, name) for name in QUEUE_REGISTERS}
+        m.d.comb += self._refused.eq(Cat(overruns, refusals).any())
+        self._errors |= {"overrun": Cat(overruns).any(), "refused": Cat(refusals).any()}
+        self._values["active_instances"] = table.count
+        waiting = Cat(pair.out.valid for pair in self._pairs.values())
+        grant = Signal(len(self._pairs))
+        taken = self.token_out.valid & self.token_out.ready
+        m.d.comb += [
+            grant.eq(arbitrate(m, platform, "arbiter", waiting, taken)),
+            self.token_out.valid.eq(waiting.any()),
+        ]
+        for index, pair in enumerate(self._pairs.values()):
+            m.d.comb += pair.out.ready.eq(self.token_out.ready & grant[index])
+            with m.If(grant[index]):
+                m.d.comb += self.token_out.payload.eq(pair.out.payload)
 
-    def _errors(self, m: Module) -> None:
-        """Sticky error bits: an event wins over a clear in the same cycle."""
-        errors = Signal(len(BY_NAME["errors"].fields))
-        events = {
+    def _receive(self, m: Module) -> None:
+        """Tokens for the host: to a completion queue, to the events, or to nowhere."""
+        token, supervisor, user = self.token_in.payload.token, *self._pairs.values()
+        notice, unwanted, for_user, for_supervisor = Signal(), Signal(), Signal(), Signal()
+        comes = self.token_in.valid & self.token_in.ready
+        m.d.comb += [
+            notice.eq((token.kind != TokenKind.COMPLETE) & (token.kind != TokenKind.FAULT)),
+            unwanted.eq(~notice & contains(self.aborted, token.instance)),
+            for_user.eq(
+                ~notice & ~unwanted & contains(self._user_instances, token.instance) & ~user.full
+            ),
+            for_supervisor.eq(~notice & ~unwanted & ~for_user),
+            user.token.payload.eq(token),
+            user.token.valid.eq(self.token_in.valid & for_user),
+            supervisor.token.payload.eq(token),
+            supervisor.token.valid.eq(self.token_in.valid & for_supervisor),
+            self.token_in.ready.eq(
+                Mux(for_user, user.token.ready, ~for_supervisor | supervisor.token.ready)
+            ),
+            self._table.ended.eq(token.instance),
+            self._table.end.eq(comes & (token.kind == TokenKind.COMPLETE)),
+        ]
+        self._events(m, comes & notice)
+
+    def _events(self, m: Module, comes: Value) -> None:
+        """What notices told, and the cluster of the latest."""
+        token = self.token_in.payload.token
+        events, word = Signal(32, name="event_bits"), Signal(32, name="event_source_word")
+        raised, cleared = Signal(32), Signal(32)
+        event, cluster = token.block[:5], token.index
+        fields = {"x": cluster[:5], "y": cluster[5:10], "event": event}
+        for field in BY_NAME["event_source"].fields:
+            bits = slice(field.low, field.low + field.width)
+            with m.If(comes):
+                m.d.sync += word[bits].eq(fields[field.name])
+        with m.If(comes):
+            m.d.comb += raised.eq(Const(1, 32) << event)
+        with m.If(self._written("events")):
+            m.d.comb += cleared.eq(self.access.write_data)
+        m.d.sync += events.eq((events & ~cleared) | raised)
+        self._values |= {"event_source": word, "events": events}
+
+    def _commands(self, m: Module) -> None:
+        """Hand commands to the commander."""
+        command, word = BY_NAME["command"], self.access.write_data
+        limit = Signal(32, name="command_limit_word")
+        with m.If(self._written("command_limit")):
+            m.d.sync += limit.eq(word)
+        m.d.comb += [
+            self.command_begin.eq(self._written("command")),
+            self.command_limit.eq(limit),
+        ]
+        for name in ("operation", "first", "last"):
+            field = command.field(name)
+            m.d.comb += getattr(self, f"command_{name}").eq(
+                word[field.low : field.low + field.width]
+            )
+        self._values |= {"command_status": self.command_status, "command_limit": limit}
+
+    def _interrupts(self, m: Module) -> None:
+        """Sticky error bits (an event wins over a clear at the same time), and interrupt causes."""
+        self._errors |= {
             "parity": self.parity_error,
             "unreachable": self.unreachable,
-            "overrun": self._refused,
+            "violation": self.window_violation
+            | (self.access.select & self._by_user & ~self._allowed),
+            "window": self.window_error,
         }
-        for field in BY_NAME["errors"].fields:
-            clears = self._written("errors") & self.access.write_data[field.low]
+        errors = self._sticky(m, "errors", self._errors)
+        ended = self._sticky(m, "interrupt_status", {"command": self.command_ended})
+        causes = {
+            "completion": self._pairs[""].present,
+            "user_completion": self._pairs["user_"].present,
+            "event": self._values["events"].any(),
+            "error": errors.any(),
+            "command": ended.any(),
+        }
+        enabled = self._store(m, "interrupt_enable")
+        status = Cat(causes[field.name] for field in BY_NAME["interrupt_status"].fields)
+        self._values |= {"errors": errors, "interrupt_status": status}
+        wanted = Cat(causes[name] & bit for name, bit in enabled.items())
+        m.d.sync += self.interrupt_line.eq(wanted.any())
+
+    def _sticky(self, m: Module, name: str, events: dict[str, Value]) -> Value:
+        """Bits of a register that stay set until the host writes 1 to them."""
+        bits = []
+        for field in BY_NAME[name].fields:
+            if field.name not in events:
+                continue
+            bit = Signal(name=f"{name}_{field.name}_set")
+            bits.append(bit)
             with m.If(events[field.name]):
-                m.d.sync += errors[field.low].eq(1)
-            with m.Elif(clears):
-                m.d.sync += errors[field.low].eq(0)
-        self._values["errors"] = errors
+                m.d.sync += bit.eq(1)
+            with m.Elif(self._written(name) & self.access.write_data[field.low]):
+                m.d.sync += bit.eq(0)
+        return Cat(bits)
 
     def _decode(self, m: Module) -> None:
         """The value read, and whether the access is allowed."""
-        writable = (Access.READ_WRITE, Access.WRITE_ONE_TO_CLEAR, Access.PUSH)
-        m.d.comb += self.access.error.eq(1)
-        with m.Switch(self.access.address):
+        access, permitted = self.access, Signal()
+        m.d.comb += [access.error.eq(1), self._allowed.eq(1)]
+        with m.Switch(access.address):
             for register in REGISTERS:
                 with m.Case(register.offset):
-                    readable = register.access is not Access.PUSH
-                    allowed = Value.cast(readable)
-                    if register.access is Access.POP:
-                        allowed = ~self._empty
-                    if readable:
-                        m.d.comb += self.access.read_data.eq(self._values[register.name])
-                    with m.If(self.access.write):
-                        m.d.comb += self.access.error.eq(register.access not in writable)
-                        if register.access is Access.PUSH:
-                            m.d.comb += self.access.error.eq(self._refused)
-                    with m.Else():
-                        m.d.comb += self.access.error.eq(~allowed)
+                    m.d.comb += permitted.eq(
+                        Mux(access.write, register.access.writable, register.access.readable)
+                    )
+                    if register.view is View.PRIVILEGED:
+                        m.d.comb += self._allowed.eq(~self._by_user)
+                    elif register.view is View.READ_ONLY:
+                        m.d.comb += self._allowed.eq(~self._by_user | ~access.write)
+                    if register.access.readable:
+                        m.d.comb += access.read_data.eq(self._values[register.name])
+                    m.d.comb += access.error.eq(
+                        ~permitted | ~self._allowed | self._failure(register.name, register.access)
+                    )
 
-
-def _part(register: Signal, field: Any) -> Value:
-    return register[field.low : field.low + field.width]
+    def _failure(self, name: str, access: Access) -> Value:
+        """What makes an access fail that the register's description allows."""
+        if name == "command":
+            return self.command_refused
+        if access is Access.PUSH:
+            return self._refused
+        if access is Access.POP:
+            return ~self._pairs["user_" if name.startswith("user_") else ""].present
+        return Value.cast(0)

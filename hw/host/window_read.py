@@ -3,42 +3,48 @@
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from ..interfaces import MemoryPort
+from ..layouts.space import CONFIGURATION_BIT
 from ..library import Block
+from .address_check import WORD_SIZE, CheckedBurst
 from .axi import Axi4, Burst, Response
-from .window_write import WORD_SIZE, is_missing, is_refused, next_address
+from .window_write import next_address
 
 
 class WindowRead(Block):
     """Cuts an AXI read burst into memory bursts; narrow and FIXED beats are read one by one.
 
+    So are words of configuration space: an answer's packet has one error bit for all its words.
+
     Parameters
     ----------
     burst_words: most words of a memory burst.
-    columns, rows: size of the mesh.
 
     Ports
     -----
-    bus (in): :class:`Axi4`; only its AR and R channels are used.
+    address (in): stream of :class:`CheckedBurst`.
+    bus (in): :class:`Axi4`; only its R channel is used.
     memory (out): :class:`MemoryPort`.
 
     Timing: beats pass as memory answers them; one AXI burst at a time. Beats narrower than a word
     carry the whole word: the host picks its bytes by the address.
 
-    Errors: as ``WindowWrite``, on each beat.
+    Errors: the burst's verdict on each beat if it is refused, else SLVERR on each beat that the
+    memory refuses.
     """
 
-    def __init__(self, burst_words: int, columns: int, rows: int) -> None:
+    def __init__(self, burst_words: int) -> None:
         self.burst_words = burst_words
-        self.columns = columns
-        self.rows = rows
         super().__init__(
-            {"bus": In(Axi4()), "memory": Out(MemoryPort())},
+            {
+                "address": In(stream.Signature(CheckedBurst)),
+                "bus": In(Axi4()),
+                "memory": Out(MemoryPort()),
+            },
             burst_words=burst_words,
-            columns=columns,
-            rows=rows,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -51,7 +57,7 @@ class WindowRead(Block):
         whole = Signal()
         chunk = Signal(range(self.burst_words + 1))
         m.d.comb += [
-            whole.eq((size == WORD_SIZE) & (burst == Burst.INCR)),
+            whole.eq((size == WORD_SIZE) & (burst == Burst.INCR) & ~address[CONFIGURATION_BIT]),
             chunk.eq(Mux(whole, Mux(left < self.burst_words, left, self.burst_words), 1)),
             memory.request.payload.mask.eq(~0),
             memory.request.payload.length.eq(chunk - 1),
@@ -60,22 +66,21 @@ class WindowRead(Block):
             bus.rdata.eq(memory.response.payload.data),
         ]
         beat_taken = bus.rvalid & bus.rready
-        missing = is_missing(bus.araddr, self.columns, self.rows)
-        refused = is_refused(bus.arburst, bus.arsize)
+        checked = self.address.payload
         with m.FSM():
             with m.State("ADDRESS"):
-                m.d.comb += bus.arready.eq(1)
+                m.d.comb += self.address.ready.eq(1)
                 m.d.sync += [
-                    address.eq(bus.araddr),
-                    left.eq(bus.arlen + 1),
-                    size.eq(bus.arsize),
-                    burst.eq(bus.arburst),
-                    bus.rid.eq(bus.arid),
-                    response.eq(Mux(missing, Response.DECERR, Response.SLVERR)),
+                    address.eq(checked.address),
+                    left.eq(checked.length + 1),
+                    size.eq(checked.size),
+                    burst.eq(checked.burst),
+                    bus.rid.eq(checked.identifier),
+                    response.eq(checked.verdict),
                 ]
-                with m.If(bus.arvalid):
+                with m.If(self.address.valid):
                     m.next = "REQUEST"
-                    with m.If(missing | refused):
+                    with m.If(checked.verdict != Response.OKAY):
                         m.next = "REFUSE"
             with m.State("REQUEST"):
                 m.d.comb += memory.request.valid.eq(1)

@@ -3,27 +3,14 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..interfaces import MemoryPort
-from ..layouts.space import Address
 from ..library import Block
+from .address_check import WORD_SIZE, CheckedBurst
 from .axi import DATA_BITS, ID_BITS, Axi4, Burst, Response
-
-WORD_SIZE = 2
-"""AXI's code for a beat of four bytes."""
-
-
-def is_refused(burst: Value, size: Value) -> Value:
-    """Whether a burst of this type and beat size is answered SLVERR: WRAP, or beats over a word."""
-    return ((burst != Burst.FIXED) & (burst != Burst.INCR)) | (size > WORD_SIZE)
-
-
-def is_missing(address: Value, columns: int, rows: int) -> Value:
-    """Whether a global address names a cluster that does not exist."""
-    place = Address(address)
-    return (place.x >= columns) | (place.y >= rows)
 
 
 def next_address(address: Value, burst: Value, size: Value) -> Value:
@@ -39,29 +26,29 @@ class WindowWrite(Block):
     Parameters
     ----------
     burst_words: most words of a memory burst.
-    columns, rows: size of the mesh.
 
     Ports
     -----
-    bus (in): :class:`Axi4`; only its AW, W and B channels are used.
+    address (in): stream of :class:`CheckedBurst`.
+    bus (in): :class:`Axi4`; only its W and B channels are used.
     memory (out): :class:`MemoryPort`.
 
     Timing: a beat a cycle into the buffer, then a cycle a word to memory and its answer; one AXI
     burst at a time.
 
-    Errors: SLVERR for WRAP bursts, beats over a word, and what the memory refuses; DECERR for a
-    cluster that does not exist. All beats are taken in any case.
+    Errors: the burst's verdict if it is refused (nothing is written); SLVERR for what the memory
+    refuses, and for WLAST at another beat than the burst's last. Beats are taken up to WLAST.
     """
 
-    def __init__(self, burst_words: int, columns: int, rows: int) -> None:
+    def __init__(self, burst_words: int) -> None:
         self.burst_words = burst_words
-        self.columns = columns
-        self.rows = rows
         super().__init__(
-            {"bus": In(Axi4()), "memory": Out(MemoryPort())},
+            {
+                "address": In(stream.Signature(CheckedBurst)),
+                "bus": In(Axi4()),
+                "memory": Out(MemoryPort()),
+            },
             burst_words=burst_words,
-            columns=columns,
-            rows=rows,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -75,6 +62,8 @@ class WindowWrite(Block):
         self._size, self._burst = Signal(3), Signal(2)
         self._identifier, self._response = Signal(ID_BITS), Signal(2)
         self._count, self._sent = Signal(range(self.burst_words + 1)), Signal(range(64))
+        self._ended = Signal()
+        """The beat with WLAST was taken."""
         self._group_word, self._group_strobe = Signal(30), Signal(4)
         with m.FSM():
             with m.State("ADDRESS"):
@@ -92,14 +81,14 @@ class WindowWrite(Block):
                     with m.If(self.memory.response.payload.error):
                         m.d.sync += self._response.eq(Response.SLVERR)
                     m.next = "COLLECT"
-                    with m.If(self._left == 0):
+                    with m.If(self._ended):
                         m.next = "RESPOND"
+                    with m.Elif(self._left == 0):
+                        m.next = "DISCARD"
             with m.State("DISCARD"):
                 m.d.comb += bus.wready.eq(1)
-                with m.If(bus.wvalid):
-                    m.d.sync += self._left.eq(self._left - 1)
-                    with m.If(self._left == 1):
-                        m.next = "RESPOND"
+                with m.If(bus.wvalid & bus.wlast):
+                    m.next = "RESPOND"
             with m.State("RESPOND"):
                 m.d.comb += [
                     bus.bvalid.eq(1),
@@ -111,24 +100,21 @@ class WindowWrite(Block):
         return m
 
     def _take_address(self, m: Module) -> None:
-        bus = self.bus
-        missing = is_missing(bus.awaddr, self.columns, self.rows)
-        refused = is_refused(bus.awburst, bus.awsize)
-        m.d.comb += bus.awready.eq(1)
+        burst = self.address.payload
+        m.d.comb += self.address.ready.eq(1)
         m.d.sync += [
-            self._address.eq(bus.awaddr),
-            self._left.eq(bus.awlen + 1),
-            self._size.eq(bus.awsize),
-            self._burst.eq(bus.awburst),
-            self._identifier.eq(bus.awid),
+            self._address.eq(burst.address),
+            self._left.eq(burst.length + 1),
+            self._size.eq(burst.size),
+            self._burst.eq(burst.burst),
+            self._identifier.eq(burst.identifier),
             self._count.eq(0),
-            self._response.eq(
-                Mux(missing, Response.DECERR, Mux(refused, Response.SLVERR, Response.OKAY))
-            ),
+            self._ended.eq(0),
+            self._response.eq(burst.verdict),
         ]
-        with m.If(bus.awvalid):
+        with m.If(self.address.valid):
             m.next = "COLLECT"
-            with m.If(missing | refused):
+            with m.If(burst.verdict != Response.OKAY):
                 m.next = "DISCARD"
 
     def _collect(self, m: Module) -> None:
@@ -153,7 +139,11 @@ class WindowWrite(Block):
             ]
             with m.If(empty):
                 m.d.sync += [self._group_word.eq(word), self._group_strobe.eq(bus.wstrb)]
-            with m.If((self._left == 1) | (self._count == self.burst_words - 1)):
+            with m.If(bus.wlast):
+                m.d.sync += self._ended.eq(1)
+            with m.If(bus.wlast != (self._left == 1)):
+                m.d.sync += self._response.eq(Response.SLVERR)
+            with m.If(bus.wlast | (self._left == 1) | (self._count == self.burst_words - 1)):
                 m.next = "REQUEST"
         with m.Elif(bus.wvalid):
             m.next = "REQUEST"

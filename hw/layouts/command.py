@@ -43,3 +43,16 @@ class ClusterEvent(enum.Enum, shape=5):
     """No room for another ready task: tokens wait."""
     FIRING_QUEUE_FULL = 1
     """No room for another firing: tokens wait."""
+
+
+class HostOperation(enum.Enum, shape=4):
+    """Commands of the host's ``command`` register, for a range of instances.
+
+    ``ABORT``: end them everywhere. ``DRAIN``: start none of them, end when none is active.
+    ``ADMIT``: let all start again.
+    """
+
+    NONE = 0
+    ABORT = 1
+    DRAIN = 2
+    ADMIT = 3

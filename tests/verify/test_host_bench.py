@@ -1,4 +1,7 @@
-"""Runs the cocotb bench of the host bridge and the interconnects."""
+"""Runs the cocotb benches of the host bridge and the interconnects."""
+
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -6,12 +9,19 @@ from octopus.hw.config import OctopusConfig
 from octopus.verify.bench.host_testbed import HostTestbed
 from octopus.verify.bench.runner import run_bench
 
+MESH = ("[mesh]\nrows = 1\ncolumns = 1\n", "[mesh]\nrows = 2\ncolumns = 3\n")
 
-@pytest.mark.parametrize("name", ["tiny", "default"])
-def test_host_bridge(name: str) -> None:
-    config = OctopusConfig.load(name)
+
+@pytest.mark.parametrize("bench", ["host_bench", "host_window_bench"])
+@pytest.mark.parametrize("size", ["one cluster", "mesh"])
+def test_host_bridge(size: str, bench: str, tmp_path: Path) -> None:
+    text = resources.files("octopus.hw.presets").joinpath("tiny.toml").read_text()
+    path = tmp_path / "bench.toml"
+    path.write_text(text.replace(*MESH) if size == "mesh" else text)
+    config = OctopusConfig.load(path)
+    assert (config.clusters == 1) == (size == "one cluster")
     run_bench(
         HostTestbed(config),
-        "octopus.verify.bench.host_bench",
-        extra_environment={"OCTOPUS_BENCH_CONFIG": name},
+        f"octopus.verify.bench.{bench}",
+        extra_environment={"OCTOPUS_BENCH_CONFIG": str(path)},
     )
