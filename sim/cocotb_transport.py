@@ -11,12 +11,13 @@ import cocotb
 from cocotb.task import resume
 from cocotb.triggers import ClockCycles, First, ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
-from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiMaster
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiMaster, AxiProt
 
 from .transport import BusError
 
 WORD_BYTES = 4
 RESET_CYCLES = 4
+PRIVILEGED = AxiProt.PRIVILEGED
 
 
 class CocotbTransport:
@@ -50,13 +51,14 @@ class CocotbTransport:
     @resume
     async def write_register(self, address: int, value: int) -> None:
         """Write a 32-bit register over AXI4-Lite."""
-        answer = await self.registers.write(address, value.to_bytes(WORD_BYTES, "little"))
+        word = value.to_bytes(WORD_BYTES, "little")
+        answer = await self.registers.write(address, word, prot=PRIVILEGED)
         _check(answer.resp, f"writing register 0x{address:x}")
 
     @resume
     async def read_register(self, address: int) -> int:
         """Read a 32-bit register over AXI4-Lite."""
-        answer = await self.registers.read(address, WORD_BYTES)
+        answer = await self.registers.read(address, WORD_BYTES, prot=PRIVILEGED)
         _check(answer.resp, f"reading register 0x{address:x}")
         return int.from_bytes(answer.data, "little")
 
@@ -64,13 +66,13 @@ class CocotbTransport:
     async def write_memory(self, address: int, words: Sequence[int]) -> None:
         """Write words through the AXI4 window."""
         data = b"".join(word.to_bytes(WORD_BYTES, "little") for word in words)
-        answer = await self.memory.write(address, data)
+        answer = await self.memory.write(address, data, prot=PRIVILEGED)
         _check(answer.resp, f"writing {len(words)} words at 0x{address:08x}")
 
     @resume
     async def read_memory(self, address: int, count: int) -> list[int]:
         """Read words through the AXI4 window."""
-        answer = await self.memory.read(address, WORD_BYTES * count)
+        answer = await self.memory.read(address, WORD_BYTES * count, prot=PRIVILEGED)
         _check(answer.resp, f"reading {count} words at 0x{address:08x}")
         data = bytes(answer.data)
         return [

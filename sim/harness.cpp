@@ -19,6 +19,7 @@
 namespace {
 
 constexpr int kTimeout = -1;
+constexpr uint32_t kPrivileged = 1;          // AxPROT of every access
 constexpr uint64_t kAccessLimit = 1u << 20;  // cycles after which an access is given up
 constexpr uint32_t kBurstBeats = 256;        // an AXI4 INCR burst's most
 constexpr uint32_t kBoundary = 4096;         // a burst must not cross it
@@ -153,6 +154,8 @@ void* octopus_create(uint32_t units) {
     auto* chip = new Chip;
     chip->units = units;
     chip->activity.assign(units, 0);
+    auto& top = chip->top;
+    LITE(awprot) = LITE(arprot) = FULL(awprot) = FULL(arprot) = kPrivileged;
     return chip;
 }
 

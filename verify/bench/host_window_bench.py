@@ -169,7 +169,7 @@ class Bench:
 
     async def writes(self) -> None:
         """Several writes at a time."""
-        sent = deque()
+        sent: deque[Any] = deque()
         for _ in range(self.generator.randrange(1, AT_ONCE)):
             burst, place, reason = self.stimulus.burst()
             if not reason and burst.length and self.generator.random() < 0.2:
@@ -190,7 +190,7 @@ class Bench:
 
     async def reads(self) -> None:
         """Several reads at a time."""
-        sent = deque()
+        sent: deque[Any] = deque()
         for _ in range(self.generator.randrange(1, AT_ONCE)):
             burst, place, reason = self.stimulus.burst()
             identifier = self.generator.randrange(IDENTIFIERS)
@@ -252,7 +252,8 @@ async def random_bursts_at_full_speed(dut: Any) -> None:
 async def standard_master_reaches_every_memory(dut: Any) -> None:
     """cocotbext-axi's master: transfers of any length, narrow and unaligned, with stalls."""
     generator = await clock_and_reset(dut)
-    host, expected = Host(dut, generator, stalls=True), {}
+    host = Host(dut, generator, stalls=True)
+    expected: dict[int, int] = {}
     stimulus = Stimulus(generator, _model())
     for _ in range(60):
         length = generator.choice((1, 2, 3, 4, 7, 64, 65, 130, 300))
