@@ -10,6 +10,9 @@ from ..layouts.token import INSTANCE_BITS
 from ..library import Block, add_block
 from .population import InstancePopulation
 
+LARGEST = (1 << INSTANCE_BITS) - 1
+"""The largest number of an instance."""
+
 
 class InstanceControl(Block):
     """Carries out the host's commands about instances.
@@ -80,7 +83,11 @@ class InstanceControl(Block):
         opens = command.operation == CommandOperation.OPEN
         m.d.comb += [
             chosen.eq(
-                Cat((command.first <= i) & (i <= command.last) for i in range(self.instances))
+                # Tools object to a comparison that always holds.
+                Cat(
+                    (command.first <= i if i < LARGEST else 1) & (command.last >= i if i else 1)
+                    for i in range(self.instances)
+                )
             ),
             self.accepted.eq(~self.busy & (abort | opens)),
         ]
