@@ -8,12 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from octopus.hw.layouts.command import ClusterEvent
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.token import TokenKind
 
 
 class DriverError(RuntimeError):
     """The chip answered an access with an error, or does not answer; the message says which."""
+
+
+class CommandError(DriverError):
+    """A command to instances did not do what it should; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,40 @@ class HostToken:
     index: int = 0
     kind: TokenKind = TokenKind.ARRIVE
     status: Status = Status.OK
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A cluster gave notice of an event: a table was full and tokens had to wait.
+
+    ``cluster``: (x, y) of the one that told last; several may have. ``cycle``: when the host
+    saw it.
+    """
+
+    event: ClusterEvent
+    cluster: tuple[int, int]
+    cycle: int
+
+
+@runtime_checkable
+class CommandingDriver(Protocol):
+    """What a driver offers beyond :class:`Driver`: commands to instances, and events.
+
+    All raise :class:`CommandError` if a command fails or takes longer than its limit, and
+    :class:`DriverError` as a driver does.
+    """
+
+    def abort(self, first: int, last: int, limit_cycles: int) -> None:
+        """End instances ``first`` to ``last``; on return their slots are as after reset."""
+
+    def drain(self, first: int, last: int, limit_cycles: int) -> None:
+        """Let none of the instances start, and run until none is active."""
+
+    def admit(self) -> None:
+        """Let all instances start again."""
+
+    def notices(self) -> list[Notice]:
+        """The events since they were last asked for; clusters may give notice again."""
 
 
 @runtime_checkable

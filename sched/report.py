@@ -8,6 +8,7 @@ import numpy as np
 
 from octopus.hw.layouts.descriptor import Status
 
+from .driver_protocol import Notice
 from .program import Program
 from .workflow import InstanceResult
 
@@ -82,12 +83,14 @@ class RunReport:
     ----------
     outcomes: in the order of the instances. figures: of the task blocks, by name.
     cycles: from the beginning of the run until the last instance ended.
+    notices: events that clusters told of: tables that were full.
     """
 
     program: Program
     outcomes: list[Outcome]
     figures: dict[str, BlockFigures] = field(default_factory=dict)
     cycles: int = 0
+    notices: list[Notice] = field(default_factory=list)
 
     @property
     def results(self) -> list[InstanceResult | None]:

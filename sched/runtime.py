@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from octopus.hw.layouts.block import BlockStatistics
+from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import CONFIGURATION_BIT, WORD_BYTES, ConfigurationRegion, address_of
 from octopus.hw.layouts.token import TokenKind
 
-from .driver_protocol import Driver, DriverError, HostToken
+from .driver_protocol import CommandingDriver, Driver, DriverError, HostToken, Notice
 from .kernels.task import TaskError
 from .program import Program
 from .report import BlockFigures, Fault, Outcome, RunReport
@@ -15,6 +16,9 @@ from .workflow import Instance, InstanceResult, Role, WorkflowError
 
 CYCLE_LIMIT = 50_000_000
 """Cycles a run may take, unless told otherwise."""
+
+ABORT_CYCLES = 1_000_000
+"""Cycles an abort may take."""
 
 WAIT_CYCLES = 1_000_000
 """Cycles the driver is asked to wait at a time."""
@@ -39,6 +43,10 @@ class TimeLimitError(RunError):
     """A run took more cycles than allowed."""
 
 
+class AbortedError(RunError):
+    """A run was given up on request; its instances were aborted."""
+
+
 class Runtime:
     """Runs one program on one chip.
 
@@ -57,6 +65,9 @@ class Runtime:
         self.driver = driver
         self.program = program
         self.progress = progress
+        self._commands = driver if isinstance(driver, CommandingDriver) else None
+        self._draining = self._abort_wanted = False
+        self._notices: list[Notice] = []
         self._source = program.placement[program.workflow.source.name]
         self._source_number = program.numbers[program.workflow.source.name]
         self._inputs = [t for t in program.workflow.tensors.values() if t.role is Role.INPUT]
@@ -87,46 +98,109 @@ class Runtime:
         instances: Sequence[Instance],
         *,
         limit_cycles: int = CYCLE_LIMIT,
+        instance_limit_cycles: int | None = None,
         strict: bool = True,
     ) -> RunReport:
         """Run instances to their end.
 
+        With a driver that can (``CommandingDriver``), a faulty instance and one that takes too long
+        are aborted, so that their slots can be used again; and when the run raises an error, all
+        its instances are, so that the chip is ready for the next run.
+
         Parameters
         ----------
         limit_cycles: for the whole run.
-        strict: stop at the first fault; else report faults in the outcomes. A faulty instance
-            keeps its slot, since tokens of it may still be waiting in the chip.
+        instance_limit_cycles: for one instance, from its start; a longer one is aborted and its
+            outcome has a fault with status ABORTED (``strict`` raises it). None: no limit.
+        strict: stop at the first fault; else report faults in the outcomes. With a driver that
+            cannot abort, a faulty instance keeps its slot, since tokens of it may still be waiting.
 
         Raises:
             WorkflowError: an instance lacks an input or one does not fit (before anything runs).
             FaultError: a block failed (``strict``). RunError: no slot is left, or the chip sent a
                 token that makes no sense. TimeLimitError: ``limit_cycles`` are over.
-            DriverError: an access fails.
+            AbortedError: :meth:`abort` was called meanwhile.
+            DriverError: an access fails. CommandError: an abort fails.
+            ValueError: ``instance_limit_cycles`` with a driver that cannot abort.
         """
+        if instance_limit_cycles is not None and not self._commands:
+            raise ValueError("instance_limit_cycles needs a driver that can abort instances")
+        try:
+            return self._run(instances, limit_cycles, instance_limit_cycles, strict)
+        except (RunError, KeyboardInterrupt):
+            self._clean_up()
+            raise
+
+    def _run(
+        self,
+        instances: Sequence[Instance],
+        limit_cycles: int,
+        instance_limit_cycles: int | None,
+        strict: bool,
+    ) -> RunReport:
         run = _Run(self, [self._words(number, item) for number, item in enumerate(instances)])
         values = [instance.value for instance in instances]
         before = self._figures()
         start = self.driver.cycles
+        self._abort_wanted = False
+        self._notices.clear()
         while run.ended < len(instances):
-            while run.waiting and run.free:
+            while run.waiting and run.free and not self._draining:
                 run.admit(values)
+            if self._draining and not run.active:
+                break
             if not run.active:
                 raise RunError(
                     f"all {self.program.slots} instance slots are taken by faulty instances; "
                     f"{len(run.waiting)} instances could not start"
                 )
             left = limit_cycles - (self.driver.cycles - start)
-            tokens = self.driver.wait(min(left, WAIT_CYCLES)) if left > 0 else []
+            patience = run.patience(instance_limit_cycles)
+            tokens = self.driver.wait(min(left, patience)) if left > 0 else []
+            if self._abort_wanted:
+                raise AbortedError(f"aborted with {len(run.active)} instances under way")
             if not tokens and self.driver.cycles - start >= limit_cycles:
                 raise TimeLimitError(self._outstanding(run, before, limit_cycles))
             for token in tokens:
                 run.take(token, strict)
+            run.end_overdue(instance_limit_cycles, strict)
             if tokens and self.progress:
                 self.progress(run.ended, len(instances), self.driver.cycles - start)
         cycles = max((o.finished for o in run.outcomes), default=start) - start
         after = self._figures()
         figures = {name: after[name].since(before[name]) for name in after}
-        return RunReport(self.program, run.outcomes, figures, cycles)
+        if self._commands:
+            self._notices += self._commands.notices()
+        return RunReport(self.program, run.outcomes, figures, cycles, list(self._notices))
+
+    def drain(self) -> None:
+        """Start no further instance: a run ends when those under way have ended.
+
+        To be called from ``progress``; lasts until :meth:`admit`.
+        """
+        self._draining = True
+
+    def admit(self) -> None:
+        """Start instances again after :meth:`drain`."""
+        self._draining = False
+
+    def abort(self) -> None:
+        """Give the run up (from ``progress``): instances are aborted, ``AbortedError`` comes."""
+        self._abort_wanted = True
+
+    def abort_slots(self, first: int, last: int) -> None:
+        """Abort the instances in these slots, if the driver can."""
+        if self._commands:
+            self._commands.abort(first, last, ABORT_CYCLES)
+
+    @property
+    def can_abort(self) -> bool:
+        """Whether the driver can abort instances."""
+        return self._commands is not None
+
+    def _clean_up(self) -> None:
+        """Leave a chip that is ready for another run."""
+        self.abort_slots(0, self.program.slots - 1)
 
     def _words(self, number: int, instance: Instance) -> list[tuple[str, list[int]]]:
         """The input tensors of an instance as words."""
@@ -208,18 +282,53 @@ class _Run:
         self.active: dict[int, Outcome] = {}
         self.outcomes = [Outcome(number) for number in range(len(inputs))]
         self.ended = 0
+        self.aborted: set[int] = set()
 
     def admit(self, values: Sequence[int]) -> None:
         """Start the next instance in a free slot."""
         number, slot = self.waiting.popleft(), self.free.popleft()
+        self.aborted.discard(slot)
         outcome = self.active[slot] = self.outcomes[number]
         outcome.slot = slot
         outcome.started = self.runtime.driver.cycles
         self.runtime.start_instance(slot, values[number], self.inputs[number])
 
+    def patience(self, instance_limit_cycles: int | None) -> int:
+        """Cycles until the next instance may be overdue."""
+        if instance_limit_cycles is None or not self.active:
+            return WAIT_CYCLES
+        oldest = min(outcome.started for outcome in self.active.values())
+        left = oldest + instance_limit_cycles - self.runtime.driver.cycles
+        return max(1, min(WAIT_CYCLES, left))
+
+    def end_overdue(self, instance_limit_cycles: int | None, strict: bool) -> None:
+        """Abort the instances that took too long."""
+        if instance_limit_cycles is None:
+            return
+        now = self.runtime.driver.cycles
+        for slot, outcome in list(self.active.items()):
+            if now - outcome.started >= instance_limit_cycles:
+                source = self.runtime.program.workflow.source.name
+                outcome.fault = Fault(source, Status.ABORTED, outcome.number, 0)
+                if strict:
+                    raise FaultError(outcome.fault)
+                self._free(slot)
+                outcome.finished = now
+                del self.active[slot]
+                self.ended += 1
+
+    def _free(self, slot: int) -> None:
+        """Make a slot usable again whose instance did not end by itself."""
+        if self.runtime.can_abort:
+            self.runtime.abort_slots(slot, slot)
+            self.free.append(slot)
+            self.aborted.add(slot)
+
     def take(self, token: HostToken, strict: bool) -> None:
         """Handle a token from the chip."""
         outcome = self.active.get(token.instance)
+        if outcome is None and token.instance in self.aborted:
+            return  # The host had taken it before the abort.
         if token.kind is TokenKind.FAULT:
             name = self.runtime.program.name_of(token.block)
             number = None if outcome is None else outcome.number
@@ -229,6 +338,7 @@ class _Run:
             if outcome is None:
                 return
             outcome.fault = fault
+            self._free(token.instance)
         elif outcome is None or token.kind is not TokenKind.COMPLETE:
             raise RunError(
                 f"the chip sent a {token.kind.name} token of block {token.block} for slot "

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,27 @@ VERILATOR_ARGUMENTS = (
 HIERARCHICAL_INSTANCES = 8
 """Task Block Units from which the build is cut there, so that the block is compiled once."""
 
+
+@dataclass(frozen=True)
+class Features:
+    """What a library can do beyond simulating.
+
+    trace: record FST (needs the headers of lz4 and zlib; slower). savable: save and restore its
+    state (the whole chip is compiled in one piece: slow for a large one).
+    """
+
+    trace: bool = False
+    savable: bool = False
+
+
+PLAIN = Features()
+
 Progress = Callable[[str], None]
 """Told what the build does; called once a step."""
 
 
 def build_chip(
-    config: OctopusConfig, trace: bool = False, progress: Progress = lambda step: None
+    config: OctopusConfig, features: Features = PLAIN, progress: Progress = lambda step: None
 ) -> Path:
     """The shared library of the chip of ``config``, built if it is not in the cache.
 
@@ -54,7 +70,7 @@ def build_chip(
     Parameters and errors as for :func:`build_library`.
     """
     environment()
-    known = cache_folder() / f"{config.name}_{_generator_digest(config, trace)}.known"
+    known = cache_folder() / f"{config.name}_{_generator_digest(config, features)}.known"
     if known.exists():
         library = cache_folder() / known.read_text() / LIBRARY
         if library.exists():
@@ -62,7 +78,7 @@ def build_chip(
     progress("emitting Verilog")
     from octopus.hw.chip import Chip
 
-    library = build_library(Chip(config), config.model_dump(), trace, progress)
+    library = build_library(Chip(config), config.model_dump(), features, progress)
     known.write_text(library.parent.name)
     return library
 
@@ -70,7 +86,7 @@ def build_chip(
 def build_library(
     top: Block,
     configuration: dict[str, Any],
-    trace: bool = False,
+    features: Features = PLAIN,
     progress: Progress = lambda step: None,
 ) -> Path:
     """The shared library of ``top``, built if it is not in the cache.
@@ -79,7 +95,7 @@ def build_library(
     ----------
     top: a block with the ports of ``hw.chip.Chip``.
     configuration: goes into the manifest beside the Verilog.
-    trace: the library can record FST (needs the headers of lz4 and zlib; slower).
+    features: what it can do beyond simulating.
     progress: is told each step.
 
     Raises:
@@ -88,34 +104,34 @@ def build_library(
     """
     tools = environment()
     modules = emit(top)
-    folder = cache_folder() / f"{modules[-1].name}_{_content(modules, trace)}"
+    folder = cache_folder() / f"{modules[-1].name}_{_content(modules, features)}"
     library = folder / LIBRARY
     with exclusive(folder):
         if not library.exists():
-            if trace:
+            if features.trace:
                 _check_trace_headers(tools)
             shutil.rmtree(folder, ignore_errors=True)
             write(modules, folder / "verilog", configuration)
-            _compile(modules, folder, trace, tools, progress)
+            _compile(modules, folder, features, tools, progress)
     return library
 
 
-def _generator_digest(config: OctopusConfig, trace: bool) -> str:
+def _generator_digest(config: OctopusConfig, features: Features) -> str:
     """A digest of all that decides what :func:`build_chip` builds, found without building it."""
     hardware = Path(__file__).parent.parent / "hw"
     sources = [path.read_text() for path in sorted(hardware.rglob("*.py"))]
-    return _digest([*sources, config.model_dump_json(), version("amaranth"), *_recipe(trace)])
+    return _digest([*sources, config.model_dump_json(), version("amaranth"), *_recipe(features)])
 
 
-def _content(modules: list[EmittedModule], trace: bool) -> str:
+def _content(modules: list[EmittedModule], features: Features) -> str:
     """A digest of everything that a library depends on."""
-    return _digest([*(module.text for module in modules), *_recipe(trace)])
+    return _digest([*(module.text for module in modules), *_recipe(features)])
 
 
-def _recipe(trace: bool) -> list[str]:
+def _recipe(features: Features) -> list[str]:
     """How Verilog becomes a library."""
     recipe = [HARNESS, Path(__file__)]
-    return [*(path.read_text() for path in recipe), verilator_version(), str(trace)]
+    return [*(path.read_text() for path in recipe), verilator_version(), repr(features)]
 
 
 def _digest(parts: list[str]) -> str:
@@ -137,7 +153,7 @@ def _check_trace_headers(tools: dict[str, str]) -> None:
 def _compile(
     modules: list[EmittedModule],
     folder: Path,
-    trace: bool,
+    features: Features,
     tools: dict[str, str],
     progress: Progress,
 ) -> None:
@@ -148,32 +164,37 @@ def _compile(
     units = sum(m.instances for m in modules if m.name.startswith("octopus_task_block_unit"))
     command = [str(verilator_root() / "bin" / "verilator"), *VERILATOR_ARGUMENTS]
     command += ["--prefix", MODEL, "--top-module", modules[-1].name, "--Mdir", str(objects)]
-    command += ["--trace-fst"] if trace else []
-    if units >= HIERARCHICAL_INSTANCES:
+    command += ["--trace-fst"] if features.trace else []
+    command += ["--savable"] if features.savable else []
+    in_parts = units >= HIERARCHICAL_INSTANCES and not features.savable
+    if in_parts:
         command += ["--hierarchical", str(_hierarchy_file(modules, folder))]
     command += [str(folder / "verilog" / f"{module.name}.v") for module in modules]
     progress("translating Verilog to C++")
     _run(command, objects, tools, log)
     progress("compiling C++ (minutes for a large chip, once)")
-    makefile = f"{MODEL}_hier.mk" if units >= HIERARCHICAL_INSTANCES else f"{MODEL}.mk"
+    makefile = f"{MODEL}_hier.mk" if in_parts else f"{MODEL}.mk"
     jobs = str(os.cpu_count() or 1)
     optimise = ["OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
     _run(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
     progress("linking")
-    _link(folder, objects, trace, tools, log)
+    _link(folder, objects, features, tools, log)
 
 
-def _link(folder: Path, objects: Path, trace: bool, tools: dict[str, str], log: Path) -> None:
+def _link(
+    folder: Path, objects: Path, features: Features, tools: dict[str, str], log: Path
+) -> None:
     root = verilator_root() / "include"
     partial = folder / "partial.so"
     command = ["g++", "-std=c++17", "-O2", "-fPIC", "-shared", f"-DMODEL={MODEL}"]
     command += [f'-DMODEL_HEADER="{MODEL}.h"', "-DVERILATOR=1"]
     command += [f"-I{objects}", f"-I{root}", f"-I{root / 'vltstd'}", str(HARNESS)]
-    if trace:
+    command += ["-DSAVABLE=1", "-DVM_SAVABLE=1"] if features.savable else []
+    if features.trace:
         command += ["-DTRACE=1", "-DVM_TRACE=1", "-DVM_TRACE_FST=1"]
     archives = sorted(str(path) for path in objects.rglob("*.a"))
     command += ["-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-latomic"]
-    command += ["-llz4", "-lz"] if trace else []
+    command += ["-llz4", "-lz"] if features.trace else []
     _run([*command, "-o", str(partial)], objects, tools, log)
     partial.rename(folder / LIBRARY)
     shutil.rmtree(objects)

@@ -1,6 +1,7 @@
 """The Verilated chip as a Python object. No cycle of it is run by Python code."""
 
 import ctypes
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,22 @@ from typing import Self
 
 from octopus.hw.config import OctopusConfig
 
-from .build import Progress, build_chip
+from .build import Features, Progress, build_chip
 from .transport import BusError
 
 RESET_CYCLES = 4
+FOR_EVER = (1 << 64) - 1
+_STATE_HEADER = b"verilatorsave"
+_SAVABLE = "make the chip with savable=True, and check the path"
 AXI_RESPONSES = {-1: "no answer", 1: "EXOKAY", 2: "SLVERR", 3: "DECERR"}
+
+
+class WaitEnd(enum.Enum):
+    """Why a wait ended."""
+
+    LIMIT = 0
+    INTERRUPT = 1
+    EVENT = 2
 
 
 class _Event(ctypes.Structure):
@@ -56,7 +68,10 @@ def _load(path: Path) -> ctypes.CDLL:
         "read_memory": (ctypes.c_int, [handle, word, words, word]),
         "event_count": (ctypes.c_uint64, [handle]),
         "events": (ctypes.POINTER(_Event), [handle]),
-        "trace": (ctypes.c_int, [handle, ctypes.c_char_p]),
+        "trace": (ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64]),
+        "wait_event": (ctypes.c_int, [handle, ctypes.c_uint64]),
+        "save": (ctypes.c_int, [handle, ctypes.c_char_p]),
+        "restore": (ctypes.c_int, [handle, ctypes.c_char_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, f"octopus_{name}")
@@ -81,19 +96,24 @@ class Chip:
 
     @classmethod
     def build(
-        cls, config: OctopusConfig, trace: bool = False, progress: Progress = lambda step: None
+        cls,
+        config: OctopusConfig,
+        trace: bool = False,
+        progress: Progress = lambda step: None,
+        *,
+        savable: bool = False,
     ) -> Self:
         """The chip of ``config``; its library is built on first use and cached.
 
         Parameters
         ----------
-        trace: be able to record FST.
+        trace: be able to record FST. savable: be able to save and restore.
         progress: told the steps of a build.
 
         Raises:
             ToolchainError: the library could not be built.
         """
-        return cls(build_chip(config, trace, progress), config.task_block_units)
+        return cls(build_chip(config, Features(trace, savable), progress), config.task_block_units)
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +148,31 @@ class Chip:
     def wait_for_interrupt(self, limit_cycles: int) -> bool:
         """Run until the interrupt is high, at most ``limit_cycles``; whether it is high."""
         return bool(self._library.octopus_wait(self._handle, limit_cycles))
+
+    def wait_for_event(self, limit_cycles: int) -> WaitEnd:
+        """Run until a unit's activity changes or the interrupt is high, or for ``limit_cycles``."""
+        return WaitEnd(self._library.octopus_wait_event(self._handle, limit_cycles))
+
+    def save(self, path: Path) -> None:
+        """Save the chip's state, clock and events to a file.
+
+        Raises:
+            ValueError: the chip was made without ``savable``, or the file cannot be written.
+        """
+        if not self._library.octopus_save(self._handle, str(path).encode()):
+            raise ValueError(f"cannot save to {path}: {_SAVABLE}")
+
+    def restore(self, path: Path) -> None:
+        """Take the state from a file that a chip of the same library saved.
+
+        Raises:
+            ValueError: the chip was made without ``savable``, or the file cannot be read.
+        """
+        # Verilator ends the process on a file that is not its own.
+        if not _is_state(path) or not self._library.octopus_restore(
+            self._handle, str(path).encode()
+        ):
+            raise ValueError(f"cannot restore from {path}: {_SAVABLE}")
 
     def write_register(self, address: int, value: int) -> None:
         """Write a 32-bit register over AXI4-Lite.
@@ -178,18 +223,33 @@ class Chip:
             ActivityEvent(first[i].cycle, first[i].unit, first[i].activity) for i in range(count)
         ]
 
-    def start_trace(self, path: Path) -> None:
+    def start_trace(self, path: Path, first: int = 0, end: int = FOR_EVER) -> None:
         """Record an FST waveform into ``path`` until :meth:`stop_trace`.
 
+        Parameters
+        ----------
+        first, end: cycles since reset; only from ``first`` to before ``end`` is recorded.
+
         Raises:
-            ValueError: the chip was made without ``trace``.
+            ValueError: the chip was made without ``trace``, or there is no cycle in between.
         """
-        if not self._library.octopus_trace(self._handle, str(path).encode()):
+        if not 0 <= first < end:
+            raise ValueError(f"first is {first}, end is {end}; allowed: 0 <= first < end")
+        if not self._library.octopus_trace(self._handle, str(path).encode(), first, end):
             raise ValueError("this chip cannot record: make it with trace=True")
 
     def stop_trace(self) -> None:
         """End the recording."""
-        self._library.octopus_trace(self._handle, None)
+        self._library.octopus_trace(self._handle, None, 0, 0)
+
+
+def _is_state(path: Path) -> bool:
+    """Whether Verilator saved this file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_STATE_HEADER)) == _STATE_HEADER
+    except OSError:
+        return False
 
 
 def _check(response: int, access: str) -> None:

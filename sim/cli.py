@@ -87,8 +87,9 @@ def lint(
     from .lint import lint as check
 
     try:
-        top = json.loads((folder / "manifest.json").read_text())["top"]
-    except (OSError, ValueError, KeyError):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        top, _ = manifest["top"], [module["instances"] for module in manifest["modules"]]
+    except (OSError, ValueError, KeyError, TypeError):
         raise RefusedError(f"{str(folder)!r} holds no manifest.json of octopus emit") from None
     try:
         ran = check(folder, top, lambda step: console.print(step))
@@ -108,13 +109,17 @@ def run(
     report: Annotated[
         Path | None, typer.Option(help="Folder for a report with pictures and a Perfetto trace.")
     ] = None,
-    trace: Annotated[Path | None, typer.Option(help="File for an FST waveform.")] = None,
+    waves: Annotated[Path | None, typer.Option(help="File for an FST waveform.")] = None,
+    wave_cycles: Annotated[
+        str, typer.Option(help="Cycles of the run to record: FIRST:END.")
+    ] = "0:10000",
 ) -> None:
     """Run a workflow on the simulated chip and check every result bit for bit."""
     from .run import Progress, RunSettings
     from .run import run as run_workflow
 
-    settings = RunSettings(workflow, config, policy, instances, seed, trace)
+    window = _window(wave_cycles)
+    settings = RunSettings(workflow, config, policy, instances, seed, waves, window)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -156,6 +161,14 @@ def run(
         errors.print(f"{len(result.differences)} differences from the reference executor")
         raise typer.Exit(FAILURE)
     console.print(f"all {instances} results equal the reference executor's, bit for bit")
+
+
+def _window(text: str) -> tuple[int, int]:
+    """Two cycles from FIRST:END."""
+    first, _, end = text.partition(":")
+    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise RefusedError(f"--wave-cycles is {text!r}; allowed: FIRST:END with FIRST below END")
+    return int(first), int(end)
 
 
 @app.command("list")

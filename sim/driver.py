@@ -4,19 +4,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from octopus.hw.host.registers import BY_NAME, IDENTIFICATION_VALUE, VERSION_VALUE, Register
+from octopus.hw.layouts.command import ClusterEvent, HostOperation
 from octopus.hw.layouts.descriptor import Status
-from octopus.hw.layouts.space import CONFIGURATION_BIT, WORD_BYTES
+from octopus.hw.layouts.space import (
+    CONFIGURATION_BIT,
+    WORD_BYTES,
+    ClusterRegister,
+    address_of,
+)
 from octopus.hw.layouts.token import TokenKind
-from octopus.sched.driver_protocol import DriverError, HostToken
+from octopus.sched.driver_protocol import CommandError, DriverError, HostToken, Notice
 
 from .transport import BusError, Transport
+
+COMMAND_CYCLES = 1_000_000
+"""Cycles a command may take, unless told otherwise."""
+
+CAUSES = ("completion", "event")
+"""Interrupts that end a wait for tokens."""
 
 ROOM_POLLS = 100_000
 """Reads of ``token_room`` without room after which the chip is taken for stuck."""
 
 
 class ChipDriver:
-    """Drives one chip that has been reset. Implements ``sched.driver_protocol.Driver``.
+    """Drives one chip that has been reset.
+
+    Implements ``Driver`` and ``CommandingDriver`` of ``sched.driver_protocol``.
 
     Parameters
     ----------
@@ -38,7 +52,8 @@ class ChipDriver:
         found = self._read("version")
         if found != VERSION_VALUE:
             raise DriverError(f"version of the register map is {found}; expected {VERSION_VALUE}")
-        self._write("interrupt_enable", BY_NAME["interrupt_enable"].compose(completion=1))
+        self._notices: list[Notice] = []
+        self._enable(*CAUSES)
 
     def identify(self) -> Mapping[str, int]:
         """Sizes of the chip by their paths in ``OctopusConfig``."""
@@ -92,12 +107,17 @@ class ChipDriver:
 
     def wait(self, limit_cycles: int) -> list[HostToken]:
         """Tokens for the host: those there are, else the next within ``limit_cycles``."""
+        end = self.cycles + limit_cycles
         tokens = self._take_all()
-        if tokens:
-            return tokens
-        with _translated():
-            raised = self._transport.wait_for_interrupt(limit_cycles)
-        return self._take_all() if raised else []
+        while not tokens:
+            with _translated():
+                raised = self._transport.wait_for_interrupt(max(0, end - self.cycles))
+            if not raised:
+                break
+            if self._fields("interrupt_status")["event"]:
+                self._take_notices()
+            tokens = self._take_all()
+        return tokens
 
     def errors(self) -> dict[str, int]:
         """The error flags since they were last asked for; they are cleared."""
@@ -105,10 +125,86 @@ class ChipDriver:
         self._write("errors", word)
         return BY_NAME["errors"].extract(word)
 
+    def abort(self, first: int, last: int, limit_cycles: int = COMMAND_CYCLES) -> None:
+        """End instances ``first`` to ``last``; on return their slots are as after reset."""
+        self._command(HostOperation.ABORT, first, last, limit_cycles)
+
+    def drain(self, first: int, last: int, limit_cycles: int = COMMAND_CYCLES) -> None:
+        """Let none of the instances start, and run until none is active."""
+        self._command(HostOperation.DRAIN, first, last, limit_cycles)
+
+    def admit(self) -> None:
+        """Let all instances start again."""
+        self._command(HostOperation.ADMIT, 0, 0, COMMAND_CYCLES)
+
+    def notices(self) -> list[Notice]:
+        """The events since they were last asked for; clusters may give notice again."""
+        self._take_notices()
+        found, self._notices = self._notices, []
+        if found:
+            self._clear_events()
+        return found
+
+    @property
+    def active_instances(self) -> int:
+        """Instances that were started and have not ended."""
+        return self._read("active_instances")
+
     @property
     def cycles(self) -> int:
         """Clock cycles since reset."""
         return self._transport.cycles
+
+    def _enable(self, *causes: str) -> None:
+        """Let only these causes raise the interrupt."""
+        register = BY_NAME["interrupt_enable"]
+        self._write("interrupt_enable", register.compose(**dict.fromkeys(causes, 1)))
+
+    def _command(self, operation: HostOperation, first: int, last: int, limit: int) -> None:
+        """Give a command and wait for its end.
+
+        Raises:
+            ValueError: an instance does not fit, or the limit is not positive.
+            CommandError: the command failed or took too long.
+        """
+        if limit < 1:
+            raise ValueError(f"limit_cycles is {limit}; allowed: 1 or more")
+        word = BY_NAME["command"].compose(operation=operation.value, first=first, last=last)
+        done = BY_NAME["interrupt_status"].compose(command=1)
+        self._write("command_limit", min(limit, 0xFFFFFFFF))
+        self._write("interrupt_status", done)
+        self._enable("command")
+        self._write("command", word)
+        with _translated():
+            # The bridge gives up by itself; the margin is for an access that it does not break off.
+            self._transport.wait_for_interrupt(limit + COMMAND_CYCLES)
+        self._enable(*CAUSES)
+        status = self._fields("command_status")
+        what = f"{operation.name} of instances {first} to {last}"
+        if status["busy"] or status["timed_out"]:
+            raise CommandError(f"{what} did not end within {limit} cycles")
+        if status["failed"]:
+            raise CommandError(f"{what}: a cluster answered with an error")
+
+    def _take_notices(self) -> None:
+        """Remember the events. The clusters give notice again only when theirs are cleared too."""
+        events = self._read("events")
+        if not events:
+            return
+        source = self._fields("event_source")
+        self._write("events", events)
+        place = (source["x"], source["y"])
+        self._notices += [
+            Notice(event, place, self.cycles) for event in ClusterEvent if events >> event.value & 1
+        ]
+
+    def _clear_events(self) -> None:
+        """Clear the event bits of every cluster."""
+        mesh = self._fields("mesh")
+        for y in range(mesh["rows"]):
+            for x in range(mesh["columns"]):
+                place = address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
+                self.write_memory(place, [0xFFFFFFFF])
 
     def _take_all(self) -> list[HostToken]:
         return [self._take() for _ in range(self._read("completion_count"))]

@@ -1,6 +1,7 @@
 // The Verilated chip behind a small C interface, so that Python never runs a cycle itself.
 //
-// Compiled with -DMODEL=V<name> -DMODEL_HEADER="V<name>.h"; with TRACE defined it can record FST.
+// Compiled with -DMODEL=V<name> -DMODEL_HEADER="V<name>.h"; with TRACE defined it can record
+// FST, with SAVABLE it can save and restore its state.
 
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,9 @@
 #include "verilated.h"
 #ifdef TRACE
 #include "verilated_fst_c.h"
+#endif
+#ifdef SAVABLE
+#include "verilated_save.h"
 #endif
 
 // Verilator writes the double underscore of a flattened port as "___05F".
@@ -39,6 +43,9 @@ struct Chip {
     std::vector<Event> events;
 #ifdef TRACE
     std::unique_ptr<VerilatedFstC> trace;
+    uint64_t trace_first = 0;  // recorded cycles: from this one on
+    uint64_t trace_end = 0;    // until before this one
+    bool traced() const { return trace && cycle >= trace_first && cycle < trace_end; }
 #endif
 
     // Settle the inputs that were driven; outputs may be read until rise().
@@ -46,7 +53,7 @@ struct Chip {
         top->clk = 0;
         top->eval();
 #ifdef TRACE
-        if (trace) trace->dump(10 * cycle);
+        if (traced()) trace->dump(10 * cycle);
 #endif
     }
 
@@ -54,7 +61,7 @@ struct Chip {
         top->clk = 1;
         top->eval();
 #ifdef TRACE
-        if (trace) trace->dump(10 * cycle + 5);
+        if (traced()) trace->dump(10 * cycle + 5);
 #endif
         ++cycle;
         record();
@@ -271,8 +278,68 @@ uint64_t octopus_event_count(void* handle) { return static_cast<Chip*>(handle)->
 
 const Event* octopus_events(void* handle) { return static_cast<Chip*>(handle)->events.data(); }
 
-// Start an FST recording (path given) or end it (null); 0 if the library cannot record.
-int octopus_trace(void* handle, const char* path) {
+// Run until a unit's activity changes or the interrupt is high, at most `limit` cycles:
+// 2 for a change, 1 for the interrupt, 0 for the limit.
+int octopus_wait_event(void* handle, uint64_t limit) {
+    auto& chip = *static_cast<Chip*>(handle);
+    const size_t before = chip.events.size();
+    chip.settle();
+    for (uint64_t i = 0; i < limit; ++i) {
+        if (chip.top->interrupt_line) return 1;
+        chip.tick();
+        if (chip.events.size() != before) return 2;
+    }
+    return chip.top->interrupt_line;
+}
+
+// Save the state of model, clock and recorded events to a file; 0 if the library or file cannot.
+int octopus_save(void* handle, const char* path) {
+#ifdef SAVABLE
+    auto& chip = *static_cast<Chip*>(handle);
+    VerilatedSave file;
+    file.open(path);
+    if (!file.isOpen()) return 0;
+    file << *chip.top;
+    const uint64_t count = chip.events.size();
+    file.write(&chip.cycle, sizeof chip.cycle);
+    file.write(&count, sizeof count);
+    file.write(chip.activity.data(), chip.units * sizeof(uint32_t));
+    file.write(chip.events.data(), count * sizeof(Event));
+    file.close();
+    return 1;
+#else
+    (void)handle;
+    (void)path;
+    return 0;
+#endif
+}
+
+// The reverse, into a chip of the same library.
+int octopus_restore(void* handle, const char* path) {
+#ifdef SAVABLE
+    auto& chip = *static_cast<Chip*>(handle);
+    VerilatedRestore file;
+    file.open(path);
+    if (!file.isOpen()) return 0;
+    file >> *chip.top;
+    uint64_t count = 0;
+    file.read(&chip.cycle, sizeof chip.cycle);
+    file.read(&count, sizeof count);
+    chip.events.resize(count);
+    file.read(chip.activity.data(), chip.units * sizeof(uint32_t));
+    file.read(chip.events.data(), count * sizeof(Event));
+    file.close();
+    return 1;
+#else
+    (void)handle;
+    (void)path;
+    return 0;
+#endif
+}
+
+// Start an FST recording of cycles `first` to before `end` (path given) or end it (null); 0 if the
+// library cannot record.
+int octopus_trace(void* handle, const char* path, uint64_t first, uint64_t end) {
 #ifdef TRACE
     auto& chip = *static_cast<Chip*>(handle);
     if (chip.trace) {
@@ -284,11 +351,15 @@ int octopus_trace(void* handle, const char* path) {
         chip.trace = std::make_unique<VerilatedFstC>();
         chip.top->trace(chip.trace.get(), 99);
         chip.trace->open(path);
+        chip.trace_first = first;
+        chip.trace_end = end;
     }
     return 1;
 #else
     (void)handle;
     (void)path;
+    (void)first;
+    (void)end;
     return 0;
 #endif
 }

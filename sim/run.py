@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from octopus.hw.config import OctopusConfig
+from octopus.sched.driver_protocol import Notice
 from octopus.sched.lowering import lower
 from octopus.sched.policies import find_policy
 from octopus.sched.report import RunReport
@@ -27,7 +28,8 @@ class RunSettings:
     ----------
     workflow: name of a workload. config: a preset's name or a file. policy: a policy's name.
     instances: how many, at least one. seed: of their choice.
-    trace: file for an FST waveform of the whole run, or None.
+    waves: file for an FST waveform, or None. wave_cycles: first cycle of the run and the one before
+        which it ends.
     """
 
     workflow: str
@@ -35,7 +37,8 @@ class RunSettings:
     policy: str = "indiscriminate"
     instances: int = 300
     seed: int = 1
-    trace: Path | None = None
+    waves: Path | None = None
+    wave_cycles: tuple[int, int] = (0, 10_000)
 
 
 @dataclass
@@ -92,6 +95,7 @@ class RunResult:
             ("TBUs busy", f"{report.unit_utilisation:.1%}"),
             ("arrays advancing", f"{report.array_utilisation:.1%}"),
             ("simulated cycles a second", f"{self.speed:,.0f}"),
+            *((_told(notice), f"cycle {notice.cycle:,}") for notice in report.notices),
         ]
 
     def block_titles(self) -> list[str]:
@@ -116,6 +120,12 @@ class RunResult:
                 ]
             )
         return rows
+
+
+def _told(notice: Notice) -> str:
+    """A notice, as shown."""
+    x, y = notice.cluster
+    return f"cluster ({x}, {y}): {notice.event.name.lower().replace('_', ' ')}"
 
 
 def _shown(value: float | int) -> str:
@@ -145,12 +155,13 @@ def run(settings: RunSettings, progress: Progress | None = None) -> RunResult:
     given = workload.instances(settings.instances, settings.seed)
     progress.step("computing the reference results")
     references = ReferenceExecutor(workflow).run(given)
-    with Chip.build(config, settings.trace is not None, progress.step) as chip:
+    with Chip.build(config, settings.waves is not None, progress.step) as chip:
         runtime = Runtime(ChipDriver(chip), program, progress=progress.instances)
         progress.step("loading the program")
         load_cycles = runtime.load()
-        if settings.trace is not None:
-            chip.start_trace(settings.trace)
+        if settings.waves is not None:
+            first, end = (chip.cycles + cycle for cycle in settings.wave_cycles)
+            chip.start_trace(settings.waves, first, end)
         progress.step("simulating")
         start, began = chip.cycles, time.perf_counter()
         report = runtime.run(given)

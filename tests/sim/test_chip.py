@@ -4,10 +4,12 @@ import random
 
 import pytest
 
-from octopus.sim.chip import ActivityEvent, Chip
+from octopus.sim.build import Features, build_library
+from octopus.sim.chip import ActivityEvent, Chip, WaitEnd
+from octopus.sim.toolchain import ToolchainError
 from octopus.sim.transport import BusError
 
-from .probe import ACTIVITY, REFUSED, SILENT, TIMER, UNITS, WORDS
+from .probe import ACTIVITY, REFUSED, SILENT, TIMER, UNITS, WORDS, Probe
 
 
 def test_registers_keep_what_was_written(probe):
@@ -107,3 +109,70 @@ def test_two_chips_of_one_library_are_independent(probe, probe_library):
 def test_recording_needs_a_library_that_can(probe, tmp_path):
     with pytest.raises(ValueError, match="trace=True"):
         probe.start_trace(tmp_path / "wave.fst")
+
+
+def test_events_and_interrupts_end_a_wait(probe):
+    probe.write_register(TIMER, 300)
+    before = probe.cycles
+    assert probe.wait_for_event(100) is WaitEnd.LIMIT
+    assert probe.cycles == before + 100
+    assert probe.wait_for_event(1000) is WaitEnd.INTERRUPT
+    assert probe.cycles <= before + 301
+    probe.write_register(TIMER, 1000)
+    probe.write_register(ACTIVITY, 9)
+    assert probe.wait_for_event(10) in (WaitEnd.EVENT, WaitEnd.LIMIT)
+    assert probe.events()[-1].activity == 9
+
+
+def test_a_plain_library_cannot_save(probe, tmp_path):
+    with pytest.raises(ValueError, match="savable=True"):
+        probe.save(tmp_path / "state")
+    with pytest.raises(ValueError, match="savable=True"):
+        probe.restore(tmp_path / "state")
+
+
+def test_a_restored_chip_goes_on_as_the_saved_one(tmp_path):
+    library = build_library(Probe(), {}, Features(savable=True))
+    words = [random.Random(5).getrandbits(32) for _ in range(WORDS)]
+    with Chip(library, UNITS) as chip, Chip(library, UNITS) as other:
+        chip.write_memory(0, words)
+        chip.write_register(ACTIVITY, 7)
+        chip.write_register(TIMER, 500)
+        chip.step(100)
+        chip.save(tmp_path / "state")
+        saved = chip.cycles
+        other.write_memory(0, [1, 2, 3])
+        other.restore(tmp_path / "state")
+        for resumed in (chip, other):
+            assert resumed.cycles == saved
+            assert resumed.wait_for_interrupt(1000)
+        assert other.cycles == chip.cycles
+        assert other.read_memory(0, WORDS) == words
+        assert other.events() == chip.events()
+        # The same chip, back in time.
+        chip.restore(tmp_path / "state")
+        assert chip.cycles == saved
+        with pytest.raises(ValueError, match="cannot restore"):
+            chip.restore(tmp_path / "missing")
+
+
+def test_only_the_window_of_cycles_is_recorded(tmp_path):
+    pywellen = pytest.importorskip("pywellen")
+    try:
+        library = build_library(Probe(), {}, Features(trace=True))
+    except ToolchainError as error:
+        pytest.skip(str(error))
+    with Chip(library, UNITS) as chip:
+        with pytest.raises(ValueError, match="first is 5, end is 5"):
+            chip.start_trace(tmp_path / "w.fst", 5, 5)
+        chip.start_trace(tmp_path / "w.fst", 50, 80)
+        chip.step(40)
+        chip.write_register(ACTIVITY, 3)
+        chip.step(60)
+        chip.stop_trace()
+    waveform = pywellen.Waveform(str(tmp_path / "w.fst"))
+    clock = waveform.get_signal_from_path("TOP.clk")
+    times = [time for time, _ in clock.all_changes()]
+    assert min(times) >= 500
+    assert max(times) < 800
+    assert len(times) >= 59

@@ -5,6 +5,7 @@ Toplevel: ``hw.chip.Chip`` of the configuration named by ``OCTOPUS_BENCH_CONFIG`
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,15 +16,15 @@ from cocotbext.axi import AxiResp
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.host.registers import BY_NAME, IDENTIFICATION_VALUE
-from octopus.hw.layouts.block import BlockEntry
+from octopus.hw.layouts.block import BlockEntry, BlockKind, SuccessorEntry
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
 from octopus.hw.layouts.token import TokenKind
 from octopus.hw.layouts.words import pack
-from octopus.sched.driver_protocol import HostToken
+from octopus.sched.driver_protocol import HostToken, Notice
 from octopus.sched.lowering import lower
 from octopus.sched.policies import find_policy
-from octopus.sched.runtime import Runtime
+from octopus.sched.runtime import AbortedError, Runtime
 from octopus.sched.workflow.reference import ReferenceExecutor
 from octopus.sched.workloads import find_workload
 from octopus.sim.cocotb_transport import CocotbTransport
@@ -75,6 +76,80 @@ async def cascade_equals_the_reference(dut: Any) -> None:
 async def control_tour_equals_the_reference(dut: Any) -> None:
     """Every kind of control block, driven through AXI alone."""
     await _run_workload(dut, "control_tour")
+
+
+@cocotb.test()
+async def an_abort_leaves_the_chip_as_after_reset(dut: Any) -> None:
+    """Runs are given up in the middle; the next gives right results in as many cycles as before."""
+    transport = await _start(dut)
+    workload = find_workload("control_tour")(CONFIG)
+    placement = find_policy("indiscriminate").place(workload.workflow, CONFIG)
+    program = lower(workload.workflow, placement, CONFIG)
+    given = workload.instances(INSTANCES, int(os.environ["OCTOPUS_SEED"]) % 1000)
+    references = ReferenceExecutor(workload.workflow).run(given)
+
+    def scheduler() -> None:
+        driver = ChipDriver(transport)
+        runtime = Runtime(driver, program)
+        runtime.load()
+        first = runtime.run(given)
+        assert first.differences(references) == []
+        for ended in (1, INSTANCES // 2):
+            runtime.progress = lambda count, total, cycles, ended=ended: (  # type: ignore[misc]
+                runtime.abort() if count >= ended else None
+            )
+            try:
+                runtime.run(given)
+            except AbortedError:
+                assert driver.active_instances == 0
+            else:
+                raise AssertionError("the run was not aborted")
+            runtime.progress = None
+            again = runtime.run(given)
+            assert again.differences(references) == []
+            # Kernels stay resident, so a run may save a few loads, never lose one.
+            assert first.cycles * 0.95 <= again.cycles <= first.cycles * 1.01
+        late = runtime.run(given, instance_limit_cycles=first.cycles // 2, strict=False)
+        faults = [outcome.fault for outcome in late.outcomes if outcome.fault]
+        assert faults and all(fault.status == Status.ABORTED for fault in faults)
+        assert runtime.run(given).differences(references) == []
+        assert not any(driver.errors().values())
+
+    await bridge(scheduler)()
+
+
+@cocotb.test()
+async def a_flood_waits_and_the_host_is_told(dut: Any) -> None:
+    """More tasks than any table holds: none is lost, and the host learns that tokens waited."""
+    transport = await _start(dut)
+    fan_out, instances = CONFIG.control_block_unit.successors - 4, 8
+    entries = [
+        {"kind": BlockKind.SOURCE, "first_successor": 0, "successor_count": fan_out},
+        {"kind": BlockKind.TASK, "task_block_units": 1, "descriptor": 0},
+    ]
+    table = (1 << CONFIGURATION_BIT) + ConfigurationRegion.BLOCK_TABLE
+    successors = (1 << CONFIGURATION_BIT) + ConfigurationRegion.SUCCESSOR_TABLE
+
+    def host() -> tuple[list[HostToken], list[Notice]]:
+        driver = ChipDriver(transport)
+        driver.write_memory(address_of(0, 0, 0), [0])  # no descriptor: every task fails
+        for number, entry in enumerate(entries):
+            words = pack(BlockEntry, entry)
+            driver.write_memory(address_of(0, 0, table + 4 * len(words) * number), words)
+        driver.write_memory(
+            address_of(0, 0, successors), pack(SuccessorEntry, {"block": 1}) * fan_out
+        )
+        for instance in range(instances):
+            driver.inject(0, 0, HostToken(block=0, instance=instance))
+        driver.wait(20_000)  # the host does not take what comes
+        found: list[HostToken] = []
+        while batch := driver.wait(20_000):
+            found += batch
+        return found, driver.notices()
+
+    found, notices = await bridge(host)()
+    assert notices, "the host was not told"
+    assert Counter(token.instance for token in found) == dict.fromkeys(range(instances), fan_out)
 
 
 @cocotb.test()
