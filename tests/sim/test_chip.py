@@ -171,8 +171,7 @@ def test_only_the_window_of_cycles_is_recorded(tmp_path):
         chip.step(60)
         chip.stop_trace()
     waveform = pywellen.Waveform(str(tmp_path / "w.fst"))
-    clock = waveform.get_signal_from_path("TOP.clk")
-    times = [time for time, _ in clock.all_changes()]
+    times = [time for time, _ in waveform["TOP.clk"].tv]
     assert min(times) >= 500
     assert max(times) < 800
     assert len(times) >= 59

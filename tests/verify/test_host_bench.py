@@ -9,7 +9,7 @@ from octopus.hw.config import OctopusConfig
 from octopus.verify.bench.host_testbed import HostTestbed
 from octopus.verify.bench.runner import run_bench
 
-MESH = ("[mesh]\nrows = 1\ncolumns = 1\n", "[mesh]\nrows = 2\ncolumns = 3\n")
+MESH = ("[mesh]\nrows = 1\ncolumns = 1\n", "[mesh]\nrows = 1\ncolumns = 2\n")
 
 
 @pytest.mark.parametrize("bench", ["host_bench", "host_window_bench"])
