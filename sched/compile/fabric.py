@@ -162,6 +162,10 @@ class Fabric:
         owners = self._gates.setdefault(key, {})
         owners[owner] = owners.get(owner, 0) + 1
 
+    def gate_owners(self, key: tuple[int, int, int]) -> list[object]:
+        """What fixes the stage of a PE's slot."""
+        return list(self._gates.get(key, ()))
+
     def free_gate(self, place: Place, time: int, owner: object) -> None:
         """Undo :meth:`take_gate`."""
         key = (time % self.interval, *place)

@@ -47,27 +47,63 @@ class Prices:
     register_turn: Costs
     issue: Costs
     room: Costs
+    taken: float
 
     @classmethod
-    def of(cls, fabric: Fabric, noise: np.random.Generator, scale: float) -> "Prices":
-        """Prices of a fabric as it is; ``scale``: how much chance there is in them."""
+    def of(
+        cls,
+        fabric: Fabric,
+        noise: np.random.Generator,
+        scale: float,
+        history: "History",
+        taken: float = NEVER,
+    ) -> "Prices":
+        """Prices of a fabric as it is.
 
-        def price(taken: NDArray[np.bool_], cost: float) -> Costs:
-            return np.where(taken, NEVER, cost + scale * noise.random(taken.shape))
+        Parameters
+        ----------
+        scale: how much chance there is in them. history: what was wanted by several before.
+        taken: the price of what is taken.
+        """
 
-        link = price(fabric.link, LINK_COST)
+        def price(used: NDArray[np.bool_], cost: float, wanted: Costs) -> Costs:
+            free = cost + scale * noise.random(used.shape) + wanted
+            return np.where(used, taken + wanted, free)
+
+        link = price(fabric.link, LINK_COST, history.link)
         link[:, :, 0, WEST] = link[:, :, -1, EAST] = NEVER
         link[:, 0, :, NORTH] = link[:, -1, :, SOUTH] = NEVER
-        turn = price(fabric.turn, TURN_COST)
+        turn = price(fabric.turn, TURN_COST, history.turn)
         blocked = fabric.turn | fabric.second_register | fabric.conditional
         return cls(
             link=link,
-            select=np.where(fabric.select, NEVER, 0.0),
+            select=np.where(fabric.select, taken, 0.0),
             turn=turn,
-            register_turn=np.where(blocked, NEVER, turn),
-            issue=price(fabric.issue | ~capable(fabric.pea, Operation.PASS), COPY_COST),
-            room=np.where(fabric.register_room(), HOLD_COST, NEVER),
+            register_turn=np.where(blocked, taken + history.turn, turn),
+            issue=np.where(
+                capable(fabric.pea, Operation.PASS),
+                price(fabric.issue, COPY_COST, history.issue),
+                NEVER,
+            ),
+            room=np.where(fabric.register_room(), HOLD_COST, taken),
+            taken=taken,
         )
+
+    def closed(self, fabric: Fabric, time: int) -> Costs:
+        """What it costs each PE to issue at ``time`` because of the stage of its slot."""
+        if time < 0:
+            return np.full(fabric.gate.shape[1:], NEVER)
+        gate = fabric.gate[time % fabric.interval]
+        return np.where((gate == -1) | (gate == fabric.stage(time)), 0.0, self.taken)
+
+
+class History:
+    """How often resources were wanted by several: what is wanted often gets dearer."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.link = np.zeros(fabric.link.shape)
+        self.turn = np.zeros(fabric.turn.shape)
+        self.issue = np.zeros(fabric.issue.shape)
 
 
 def entering(link: Costs) -> Costs:
@@ -152,10 +188,7 @@ class Flood:
         self.register[k] = register
         cost = np.minimum(nearest, register)
         self.cost[k] = cost
-        gate = fabric.gate[slot]
-        closed = np.where((gate == -1) | (gate == fabric.stage(time)), 0.0, NEVER)
-        if time < 0:
-            closed[:] = NEVER
+        closed = prices.closed(fabric, time)
         if k + 1 < last:
             turned = np.minimum(
                 nearest + prices.turn[slot], register + prices.register_turn[slot] + closed
@@ -274,6 +307,7 @@ class Flood:
                 steps.append(Turn(place, time - 1, side))
                 return self._enter(k - 1, place, side, steps)
             register = self.register[(k - 1, *place)]
+            register += prices.closed(fabric, time - 1)[place]
             if _same(register + prices.register_turn[(slot, *place)] + hop, cost):
                 before: list[Step] = []
                 hold, made = self._read(k - 1, place, before)

@@ -49,8 +49,13 @@ class PortRules:
                 return self.mapping.ports.get(name)
         return None
 
-    def entries(self, node: Node, first: int, last: int, interval: int) -> Costs:
-        """The cost of taking the word of a LOAD at every time, PE and side."""
+    def entries(
+        self, node: Node, first: int, last: int, interval: int, price_taken: float = NEVER
+    ) -> Costs:
+        """The cost of taking the word of a LOAD at every time, PE and side.
+
+        ``price_taken``: of a turn that another word has.
+        """
         fabric = self.fabric
         cost = np.full((last - first + 1, fabric.rows, fabric.columns, 4), NEVER)
         if node.name in self.mapping.ports:
@@ -61,7 +66,7 @@ class PortRules:
         for port in range(fabric.ports):
             place = fabric.port_place(port)
             for time in range(max(first, 0), last + 1):
-                price = self._entry(node, port, time)
+                price = self._entry(node, port, time, price_taken)
                 gate = fabric.gate[(time % interval, *place)]
                 if price < NEVER and gate in (-1, fabric.stage(time)):
                     cost[(time - first, *self._side(port))] = price
@@ -71,7 +76,16 @@ class PortRules:
         place = self.fabric.port_place(port)
         return (*place, WEST if port < self.fabric.rows else NORTH)
 
-    def _entry(self, node: Node, port: int, time: int) -> float:
+    def holder(self, port: int, time: int) -> str | None:
+        """The LOAD that has a port's turn."""
+        for other in self._at(port):
+            if other.role is Role.LOAD:
+                _, taken = self.mapping.ports[other.name]
+                if (taken - time) % self.fabric.interval == 0:
+                    return other.name
+        return None
+
+    def _entry(self, node: Node, port: int, time: int, price_taken: float) -> float:
         interval = self.fabric.interval
         if (self.bounded or node.pair is not None) and time >= self._end:
             return NEVER
@@ -80,14 +94,17 @@ class PortRules:
             if offset is None or offset[0] != port or time <= offset[1]:
                 return NEVER
             return LATE_ANSWER_COST * max(0, offset[1] + ANSWER_CYCLES - time)
+        price = 0.0
         for other in self._at(port):
             if other.pair is not None and self._has_load(other.pair):
                 return NEVER
             if other.role is Role.LOAD:
                 _, taken = self.mapping.ports[other.name]
-                if (taken - time) % interval == 0 or not self._together(node, other, time, taken):
+                if (taken - time) % interval == 0:
+                    price = price_taken
+                elif not self._together(node, other, time, taken):
                     return NEVER
-        return 0.0
+        return price
 
     def _has_load(self, pair: str) -> bool:
         nodes = self.mapping.graph.nodes

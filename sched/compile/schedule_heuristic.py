@@ -21,6 +21,7 @@ from .capabilities import capable
 from .fabric import (
     EAST,
     NORTH,
+    REGISTER,
     SOUTH,
     WEST,
     ConflictError,
@@ -28,22 +29,29 @@ from .fabric import (
     Entry,
     Fabric,
     Hold,
+    Net,
     Place,
     Step,
     Turn,
     Wire,
 )
-from .flood import HOLD_COST, NEVER, Arrival, Costs, Flood, Prices, Sources
+from .flood import HOLD_COST, NEVER, Arrival, Costs, Flood, History, Prices, Sources
 from .graph import Constant, Graph, Node, Role, Use
 from .mapping import PREDICATE, Mapping
 from .ports import PortRules
 from .validity import Validity
 
+NODE = 99
+"""Stands for a node itself among its operands."""
+
+TAKEN_COST = 6.0
+"""The price of what is taken when a place is forced."""
+
+SELF_CONFLICTS = 8
+"""Routes tried that take a resource twice."""
+
 CANDIDATES = 12
 """Places tried for a node before it counts as failed."""
-
-LAZY_DEPTH = 2
-"""Longest chain of operations on stream words that waits for its use."""
 
 
 @dataclass
@@ -105,6 +113,8 @@ class Attempt:
         self.reach = pea.rows + pea.columns
         self.scale = 0.3
         self.slack = 1
+        self.lazy_depth = 2
+        self.history = History(self.fabric)
         self.failures: dict[str, int] = {}
         self.lazy: set[str] = set()
         self._floods: dict[object, Flood] = {}
@@ -115,10 +125,15 @@ class Attempt:
         """The order of placing; sets ``plan`` (earliest sensible times) and ``lazy``."""
         network = ordered_network(self.graph, self.latency)
         self.plan = dict.fromkeys(self.graph.nodes, 0)
+        group = {
+            name: number
+            for number, names in enumerate(nx.strongly_connected_components(network))
+            for name in names
+        }
         for _ in range(len(self.graph.nodes) + 1):
             changed = False
             for a, b, data in network.edges(data=True):
-                extra = self.slack if data["distance"] == 0 and data["latency"] else 0
+                extra = self.slack if group[a] != group[b] and data["latency"] else 0
                 early = self.plan[a] + data["latency"] + extra - self.interval * data["distance"]
                 if early > self.plan[b]:
                     self.plan[b], changed = early, True
@@ -136,9 +151,41 @@ class Attempt:
         rank = {n: (self.plan[n], i) for i, n in enumerate(self.graph.nodes)}
         order = list(nx.lexicographical_topological_sort(now, key=rank.__getitem__))
         self._choose_lazy(order)
+        self.recurrent = any(data["distance"] for _, _, data in network.edges(data=True))
+        order = self._recurrences_first(order, network)
+        if not self.recurrent:
+            self._prepare(order, network)
         return [
             n for n in order if n not in self.lazy and self.graph.nodes[n].role is not Role.LOAD
         ]
+
+    def _recurrences_first(self, order: list[str], network: "nx.MultiDiGraph[str]") -> list[str]:
+        """The order with every recurrence in one piece, its tightest part first."""
+        late: dict[str, int] = {}
+        condensed = nx.condensation(nx.DiGraph(network))
+        position = {name: i for i, name in enumerate(order)}
+        result: list[str] = []
+        first = {c: min(position[n] for n in d["members"]) for c, d in condensed.nodes(data=True)}
+        for component in nx.lexicographical_topological_sort(condensed, key=first.__getitem__):
+            members = sorted(condensed.nodes[component]["members"], key=position.__getitem__)
+            if len(members) > 1:
+                late = self._latest_in(members, network)
+                members.sort(key=lambda n: (late[n] - self.plan[n], position[n]))
+            result += members
+        return result
+
+    def _latest_in(self, members: list[str], network: "nx.MultiDiGraph[str]") -> dict[str, int]:
+        """Latest times of a recurrence's nodes so that it takes no longer than it must."""
+        end = max(self.plan[name] for name in members)
+        late = dict.fromkeys(members, end)
+        edges = [
+            (a, b, data["latency"] - self.interval * data["distance"])
+            for a, b, data in network.subgraph(members).edges(data=True)
+        ]
+        for _ in members:
+            for a, b, delay in edges:
+                late[a] = min(late[a], late[b] - delay)
+        return late
 
     def _choose_lazy(self, order: list[str]) -> None:
         depth: dict[str, int] = {}
@@ -161,7 +208,7 @@ class Attempt:
             for use in uses[:-1]:
                 maker = use.producer
                 single = len(self.mapping.users[maker]) == 1 and not use.distance
-                if single and 0 < depth.get(maker, 99) <= LAZY_DEPTH:
+                if single and 0 < depth.get(maker, 99) <= self.lazy_depth:
                     self.lazy.add(maker)
                     self._lazy_below(maker, depth)
 
@@ -180,7 +227,7 @@ class Attempt:
         budget = 6 * len(order) + 20
         failed = 0
         while True:
-            name = next((n for n in order if self.mapping.time(n) is None), None)
+            name = self._next(order)
             if name is None:
                 return self._complete()
             if clock.monotonic() > deadline:
@@ -189,9 +236,62 @@ class Attempt:
                 continue
             failed += 1
             self.failures[name] = self.failures.get(name, 0) + 1
-            if failed > budget // 4 or self.failures[name] > 10:
+            if failed > budget or self.failures[name] > 25:
                 return False
-            self._make_room(name)
+            node = self.graph.nodes[name]
+            if node.role is Role.STORE or not self._force(node):
+                self._make_room(name)
+
+    def _next(self, order: list[str]) -> str | None:
+        """The node to place now: the first in order, by what the nodes placed allow."""
+        waiting = [n for n in order if self.mapping.time(n) is None]
+        if not waiting or self.recurrent:
+            return waiting[0] if waiting else None
+        self._replan()
+        open_nodes = set(waiting)
+        ready = [n for n in waiting if not any(m in open_nodes for m in self._before[n])]
+        return min(ready, key=lambda n: (self.plan[n], self._position[n]))
+
+    def _replan(self) -> None:
+        """Earliest times again, from the times of placed nodes; what is free to wait, waits."""
+        for name in self._order:
+            time = self.mapping.time(name)
+            if time is not None:
+                self.plan[name] = time
+                continue
+            self.plan[name] = max(
+                (self.plan[m] + delay for m, delay in self._delays[name]), default=0
+            )
+        for name in reversed(self._order):
+            if name in self._free and self.mapping.time(name) is None:
+                latest = [self.plan[u] - delay for u, delay in self._after[name]]
+                self.plan[name] = max(self.plan[name], min(latest, default=0))
+
+    def _prepare(self, order: list[str], network: "nx.MultiDiGraph[str]") -> None:
+        """What :meth:`_next` needs."""
+        self._order = order
+        self._position = {name: i for i, name in enumerate(order)}
+        self._before = {
+            n: [a for a in network.predecessors(n) if self._is_explicit(a)] for n in order
+        }
+        self._delays: dict[str, list[tuple[str, int]]] = {n: [] for n in order}
+        self._after: dict[str, list[tuple[str, int]]] = {n: [] for n in order}
+        for a, b, data in network.edges(data=True):
+            delay = data["latency"] + (self.slack if data["latency"] else 0)
+            self._delays[b].append((a, delay))
+            self._after[a].append((b, delay))
+        self._free: set[str] = set()
+        for name in order:
+            node = self.graph.nodes[name]
+            if node.role is Role.LOAD and node.pair is None:
+                self._free.add(name)
+            elif node.role is Role.COMPUTE and node.predicate is None and node.uses:
+                makers = [use.producer for use in node.uses]
+                if all(m in self._free for m in makers):
+                    self._free.add(name)
+
+    def _is_explicit(self, name: str) -> bool:
+        return name not in self.lazy and self.graph.nodes[name].role is not Role.LOAD
 
     def _complete(self) -> bool:
         """Whether every operand of every node has its route."""
@@ -201,6 +301,121 @@ class Attempt:
                     self.failures[name] = self.failures.get(name, 0) + 1
                     return False
         return True
+
+    def _force(self, node: Node) -> bool:
+        """Put a node where the least is in its way, and take that out."""
+        mapping = self.mapping
+        self.prices = Prices.of(self.fabric, self.random, self.scale, self.history, TAKEN_COST)
+        options = self._candidates(node)
+        if not options:
+            return False
+        place, time = options[int(self.random.integers(min(3, len(options))))]
+        blockers = self._blockers(node, place, time)
+        sinks = {sink for sink in blockers if sink in mapping.deliveries}
+        for name, _ in blockers - sinks:
+            self._evict(name)
+        waiting = [sink for sink in sinks if sink in mapping.deliveries]
+        for sink in waiting:
+            mapping.withdraw(sink)
+            self._drop_idle(sink)
+        done = self._attempt(node, place, time)
+        for sink in waiting:
+            if sink[0] in mapping.places and sink not in mapping.deliveries:
+                if not self._again(sink):
+                    self._evict(sink[0])
+            elif sink[0] in mapping.ports:
+                self._evict(sink[0])
+        return done
+
+    def _drop_idle(self, sink: tuple[str, int]) -> None:
+        """Let a stream word that nothing uses any more choose its port anew."""
+        use = self.graph.nodes[sink[0]].operands[sink[1]]
+        assert isinstance(use, Use)
+        users = self.mapping.users[use.producer]
+        idle = not any(other in self.mapping.deliveries for other, _ in users)
+        if idle and use.producer in self.mapping.ports:
+            self.mapping.remove(use.producer)
+
+    def _again(self, sink: tuple[str, int]) -> bool:
+        """Find another route to a node that stays where it is."""
+        use = self.graph.nodes[sink[0]].operands[sink[1]]
+        assert isinstance(use, Use)
+        mark = self.mapping.begin()
+        try:
+            self._deliver(sink, use, *self.mapping.places[sink[0]])
+            self.mapping.settle_registers(self.graph.nodes[sink[0]])
+        except ConflictError:
+            self.mapping.undo(mark)
+            return False
+        finally:
+            self.mapping.commit()
+        return True
+
+    def _blockers(self, node: Node, place: Place, time: int) -> set[tuple[str, int]]:
+        """The sinks (operand 99: the node itself) that hold what a node at a place needs."""
+        found: set[tuple[str, int]] = set()
+        fabric = self.fabric
+        key = (time % self.interval, *place)
+        self.history.issue[key] += 0.5
+        self._holders(("issue", *key), found)
+        self._gate_holders(place, time, found)
+        for use in dict.fromkeys(node.uses):
+            if use.producer == node.name or not self._known(use):
+                continue
+            arrival = self._flood(use, time, time).arrival(place, time)
+            if arrival is None:
+                continue
+            for step in arrival.steps:
+                self._step_holders(step, (use.producer, use.distance), found)
+        assert fabric is self.mapping.fabric
+        return {sink for sink in found if sink[0] != node.name}
+
+    def _step_holders(self, step: Step, net: Net, found: set[tuple[str, int]]) -> None:
+        tree = self.mapping.trees.get(net)
+        if tree is not None and step in tree.sinks:
+            return
+        interval = self.interval
+        if isinstance(step, Wire):
+            link = (step.time % interval, *step.place, step.direction)
+            if self._holders(("link", *link), found):
+                self.history.link[link] += 0.5
+            select = (step.slot_time % interval, *step.place, step.direction)
+            self._holders(("select", *select), found)
+        elif isinstance(step, Turn):
+            if self._holders(("turn", step.time % interval, *step.place), found):
+                self.history.turn[(step.time % interval, *step.place)] += 0.5
+            if step.source == REGISTER:
+                self._gate_holders(step.place, step.time, found)
+        elif isinstance(step, Copy):
+            if self._holders(("issue", step.time % interval, *step.place), found):
+                self.history.issue[(step.time % interval, *step.place)] += 0.5
+            self._gate_holders(step.place, step.time, found)
+        elif isinstance(step, Entry):
+            other = self.ports.holder(step.port, step.time)
+            if other is not None and other != net[0]:
+                found |= {sink for sink, _ in self.mapping.users[other]}
+            self._gate_holders(self.fabric.port_place(step.port), step.time, found)
+
+    def _holders(self, resource: tuple[object, ...], found: set[tuple[str, int]]) -> bool:
+        owner = self.fabric.owners.get(resource)
+        if owner is None:
+            return False
+        self._sinks_of(owner, found)
+        return True
+
+    def _sinks_of(self, owner: object, found: set[tuple[str, int]]) -> None:
+        if isinstance(owner, str):
+            found.add((owner, NODE))
+        elif isinstance(owner, tuple):
+            net, step = owner
+            found |= self.mapping.trees[net].sinks[step]
+
+    def _gate_holders(self, place: Place, time: int, found: set[tuple[str, int]]) -> None:
+        key = (time % self.interval, *place)
+        if self.fabric.gate[key] in (-1, self.fabric.stage(time)):
+            return
+        for owner in self.fabric.gate_owners(key):
+            self._sinks_of(owner, found)
 
     def _make_room(self, name: str) -> None:
         """Take out neighbours of a node that found no place, and a few others by chance."""
@@ -236,19 +451,22 @@ class Attempt:
     # -- one node --------------------------------------------------------------------------
 
     def _settle(self, node: Node) -> bool:
-        self.prices = Prices.of(self.fabric, self.random, self.scale)
+        self.prices = Prices.of(self.fabric, self.random, self.scale, self.history)
         if node.role is Role.STORE:
             return self._settle_store(node)
-        for place, time in self._candidates(node):
-            mark = self.mapping.begin()
-            try:
-                self._try(node, place, time)
-                self.mapping.commit()
-                return True
-            except ConflictError:
-                self.mapping.undo(mark)
-                self.mapping.commit()
-        return False
+        return any(self._attempt(node, *option) for option in self._candidates(node))
+
+    def _attempt(self, node: Node, place: Place, time: int) -> bool:
+        """Place a node with its routes, or change nothing."""
+        mark = self.mapping.begin()
+        try:
+            self._try(node, place, time)
+        except ConflictError:
+            self.mapping.undo(mark)
+            return False
+        finally:
+            self.mapping.commit()
+        return True
 
     def _earliest(self, node: Node) -> int:
         """The first time at which a node can have its placed operands."""
@@ -307,11 +525,11 @@ class Attempt:
         for k in range(len(total)):
             time = first + k
             slot = time % self.interval
-            gate = fabric.gate[slot]
-            closed = (gate != -1) & (gate != fabric.stage(time)) | fabric.issue[slot] | unable
+            blocked = fabric.issue[slot]
             if node.predicate is not None and node.operation is not Operation.SELECT:
-                closed |= fabric.register_turn[slot]
-            total[k] = np.where(closed, NEVER, 0.0)
+                blocked = blocked | fabric.register_turn[slot]
+            total[k] = np.where(blocked, self.prices.taken, 0.0) + self.history.issue[slot]
+            total[k] += self.prices.closed(fabric, time) + np.where(unable, NEVER, 0.0)
         for use in dict.fromkeys(node.uses):
             if use.producer == node.name or not self._known(use):
                 continue
@@ -377,7 +595,7 @@ class Attempt:
         if name in self.mapping.places:
             self._made(sources, use, last)
         elif node.role is Role.LOAD:
-            sources.entry = self.ports.entries(node, first, last, self.interval)
+            sources.entry = self.ports.entries(node, first, last, self.interval, self.prices.taken)
         else:
             self._unmade(sources, node, first, last)
         self._existing(sources, (name, use.distance), last)
@@ -497,11 +715,42 @@ class Attempt:
                 mapping.settle_registers(user)
 
     def _deliver(self, sink: tuple[str, int], use: Use, place: Place, time: int) -> None:
-        self.prices = Prices.of(self.fabric, self.random, self.scale)
-        arrival = self._flood(use, time, time).arrival(place, time)
-        if arrival is None:
-            raise ConflictError
-        self._follow(sink, use, arrival)
+        self.prices = Prices.of(self.fabric, self.random, self.scale, self.history)
+        for _ in range(SELF_CONFLICTS):
+            arrival = self._flood(use, time, time).arrival(place, time)
+            if arrival is None:
+                raise ConflictError
+            if not self._crosses_itself(arrival, (use.producer, use.distance)):
+                self._follow(sink, use, arrival)
+                return
+        raise ConflictError
+
+    def _crosses_itself(self, arrival: Arrival, net: Net) -> bool:
+        """Whether a route takes a resource twice; if so, that gets dearer."""
+        tree = self.mapping.trees.get(net)
+        seen: set[tuple[object, ...]] = set()
+        twice = False
+        interval, prices = self.interval, self.prices
+        for step in arrival.steps:
+            if tree is not None and step in tree.sinks:
+                continue
+            if isinstance(step, Wire):
+                key = (step.time % interval, *step.place, step.direction)
+                slot = (step.slot_time % interval, *step.place, step.direction)
+                if ("link", *key) in seen or ("select", *slot) in seen:
+                    prices.link[key] += 2.0
+                    twice = True
+                seen |= {("link", *key), ("select", *slot)}
+            elif isinstance(step, Turn | Copy):
+                kind = type(step).__name__
+                at = (step.time % interval, *step.place)
+                if (kind, *at) in seen:
+                    price = prices.turn if isinstance(step, Turn) else prices.issue
+                    price[at] += 2.0
+                    prices.register_turn[at] += 2.0
+                    twice = True
+                seen.add((kind, *at))
+        return twice
 
     def _follow(self, sink: tuple[str, int], use: Use, arrival: Arrival) -> None:
         """Place what the route starts at, if it has no place yet, and take the route."""
