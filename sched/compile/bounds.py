@@ -32,13 +32,37 @@ def resource_bounds(graph: Graph, pea: PeaConfig) -> list[Bound]:
 def _slots(graph: Graph, pea: PeaConfig) -> list[Bound]:
     """What operations ask of the PEs that have them, for each group of PEs that can do some."""
     able = [capable(pea, node.operation) for node in graph.of_role(Role.COMPUTE)]
-    bounds = [Bound(1, "no operations")]
+    bounds = []
     for group in {places.tobytes(): places for places in able}.values():
         amount = sum(1 for places in able if not (places & ~group).any())
         count = int(group.sum())
         text = f"compute slots: {amount} operations on {count} PEs"
         bounds.append(Bound(_ceil(amount, max(count, 1)), text))
     return bounds
+
+
+def stage_bound(graph: Graph, pea: PeaConfig, window: int) -> Bound:
+    """What the number of software-pipeline stages asks: some nodes must have one of their own.
+
+    These are the demands for gathered words, and all nodes of a loop in rounds, nested loops or
+    a loop with an exit. None of them can be done before its operands are there.
+    """
+    network = ordered_network(graph, pea.pipeline_stages)
+    early = dict.fromkeys(graph.nodes, 0)
+    for name in graph.order() + graph.order():
+        for a, _, data in network.in_edges(name, data=True):
+            if data["distance"] == 0:
+                early[name] = max(early[name], early[a] + data["latency"])
+    all_bounded = graph.loops > 1 or graph.outer or bool(graph.exits)
+    latest, last = 0, ""
+    for node in graph.nodes.values():
+        gathered = node.role is Role.LOAD and node.pair is not None
+        bounded = all_bounded and node.role is not Role.STORE
+        if (gathered or bounded) and early[node.name] > latest:
+            latest, last = early[node.name], node.name
+    return Bound(
+        latest // window + 1, f"{window} stages: {last} is done {latest} cycles after the start"
+    )
 
 
 def _ceil(amount: int, share: int) -> int:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from octopus.hw.config import PeaConfig
 
-from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds
+from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds, stage_bound
 from .capabilities import capable
 from .emit import Emitter, Program, assemble
 from .errors import CompileError
@@ -15,6 +15,9 @@ from .lower import lower
 from .mapping import Mapping
 from .schedule_heuristic import schedule
 from .streams import PortStream, port_streams
+
+ATTEMPTS = 10
+"""Searches at an interval, unless told otherwise."""
 
 SECONDS = 60.0
 """Time that a compilation may take, unless told otherwise."""
@@ -66,7 +69,11 @@ class Compiled:
 
 def bounds_of(lowered: Graph, pea: PeaConfig) -> tuple[Bound, ...]:
     """All lower bounds of the interval of a lowered graph, the largest first."""
-    bounds = [*resource_bounds(lowered, pea), recurrence_bound(lowered, pea.pipeline_stages)]
+    bounds = [
+        *resource_bounds(lowered, pea),
+        recurrence_bound(lowered, pea.pipeline_stages),
+        stage_bound(lowered, pea, window_of(lowered, pea)),
+    ]
     return tuple(sorted(bounds, key=lambda bound: -bound.interval))
 
 
@@ -86,9 +93,16 @@ def compile_graph(
     pea: PeaConfig,
     *,
     seconds: float = SECONDS,
+    attempts: int = ATTEMPTS,
     seed: int = 1,
 ) -> Compiled:
     """Map a graph to an array with the smallest interval that is found.
+
+    The same arguments give the same result, unless time runs out.
+
+    Parameters
+    ----------
+    seconds: for all of it. attempts: searches at each interval before the next one is tried.
 
     Raises:
         CompileError: the graph means nothing, or no interval that the array's context slots allow
@@ -106,7 +120,7 @@ def compile_graph(
     while interval <= pea.context_slots:
         left = start + seconds - clock.monotonic()
         deadline = clock.monotonic() + max(left * 0.4, 0.5)
-        mapping, failures = schedule(lowered, pea, interval, window, deadline, seed, 1000)
+        mapping, failures = schedule(lowered, pea, interval, window, deadline, seed, attempts)
         if mapping is not None:
             taken = clock.monotonic() - start
             return Compiled(graph, mapping, pea, bounds, "heuristic", taken, "; ".join(limits))

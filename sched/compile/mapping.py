@@ -232,6 +232,8 @@ class Mapping:
         use = node.predicate
         assert use is not None
         place, time = self.places[node.name]
+        if use.producer not in self.places:
+            raise ConflictError
         there, made = self.places[use.producer]
         start = made + self.fabric.latency
         if there != place or not start <= time < start + self.interval:

@@ -30,6 +30,12 @@ class PortRules:
         self.mapping = mapping
         self.fabric = mapping.fabric
         graph = mapping.graph
+        arrays = [
+            node.access.array
+            for node in graph.of_role(Role.STORE)
+            if node.access is not None and node.pair is None
+        ]
+        self._in_parts = {array for array in arrays if arrays.count(array) > 1}
         self.bounded = graph.loops > 1 or graph.outer or bool(graph.exits)
 
     @property
@@ -167,7 +173,11 @@ class PortRules:
         return price
 
     def _alike(self, node: Node, other: Node) -> bool:
+        """Whether two stores may share a port: to parts of one array they may not, since each has
+        a place of its own."""
         assert node.access is not None and other.access is not None
+        if {node.access.array, other.access.array} & self._in_parts:
+            return False
         return (node.access.strides, node.access.element) == (
             other.access.strides,
             other.access.element,

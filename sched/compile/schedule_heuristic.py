@@ -153,11 +153,32 @@ class Attempt:
         self._choose_lazy(order)
         self.recurrent = any(data["distance"] for _, _, data in network.edges(data=True))
         order = self._recurrences_first(order, network)
+        order = self._companions_last(order)
         if not self.recurrent:
             self._prepare(order, network)
         return [
             n for n in order if n not in self.lazy and self.graph.nodes[n].role is not Role.LOAD
         ]
+
+    def _companions_last(self, order: list[str]) -> list[str]:
+        """The order with what only passes a predicate right after the one that uses it."""
+        users = self.mapping.users
+        self.companions = {
+            name
+            for name in order
+            if self.graph.nodes[name].operation is Operation.PASS
+            and len(users[name]) == 1
+            and users[name][0][0][1] == PREDICATE
+        }
+        result = []
+        for name in order:
+            if name in self.companions:
+                continue
+            result.append(name)
+            node = self.graph.nodes[name]
+            if node.predicate is not None and node.predicate.producer in self.companions:
+                result.append(node.predicate.producer)
+        return result
 
     def _recurrences_first(self, order: list[str], network: "nx.MultiDiGraph[str]") -> list[str]:
         """The order with every recurrence in one piece, its tightest part first."""
@@ -272,8 +293,16 @@ class Attempt:
         self._order = order
         self._position = {name: i for i, name in enumerate(order)}
         self._before = {
-            n: [a for a in network.predecessors(n) if self._is_explicit(a)] for n in order
+            n: [
+                a
+                for a in network.predecessors(n)
+                if self._is_explicit(a) and a not in self.companions
+            ]
+            for n in order
         }
+        for name in self.companions:
+            (sink, _), *_ = self.mapping.users[name]
+            self._before[name].append(sink[0])
         self._delays: dict[str, list[tuple[str, int]]] = {n: [] for n in order}
         self._after: dict[str, list[tuple[str, int]]] = {n: [] for n in order}
         for a, b, data in network.edges(data=True):
@@ -541,6 +570,8 @@ class Attempt:
 
     def _predicate(self, use: Use, first: int, count: int) -> Costs:
         cost = np.full((count, self.fabric.rows, self.fabric.columns), NEVER)
+        if use.producer not in self.mapping.places:
+            return np.full_like(cost, 0.0 if use.producer in self.companions else NEVER)
         place, made = self.mapping.places[use.producer]
         start = made + self.latency - first
         cost[max(0, start) : max(0, start + self.interval), place[0], place[1]] = 0.0
@@ -701,7 +732,10 @@ class Attempt:
                 continue
             if self._known(operand):
                 self._deliver((node.name, number), operand, place, time)
-        if node.predicate is not None:
+        if node.predicate is not None and (
+            node.predicate.producer in mapping.places
+            or node.predicate.producer not in self.companions
+        ):
             mapping.see_predicate(node)
         mapping.settle_registers(node)
         for sink, use in mapping.users[node.name]:

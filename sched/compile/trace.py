@@ -44,6 +44,42 @@ FUNCTIONS: dict[str, Operation] = {
 }
 """Functions that are one operation; ``select(c, a, b)`` is known besides."""
 
+
+def relu(value: int) -> int:
+    """max(value, 0)."""
+    return max(value, 0)
+
+
+def clamp8(value: int) -> int:
+    """``value`` limited to a signed byte."""
+    return min(max(value, -128), 127)
+
+
+def mulh(left: int, right: int) -> int:
+    """The upper word of the signed product."""
+    return left * right >> 32
+
+
+def shr(value: int, amount: int) -> int:
+    """A shift to the right that brings in zeros."""
+    return (value & 0xFFFFFFFF) >> amount % 32
+
+
+def ltu(left: int, right: int) -> bool:
+    """Unsigned comparison."""
+    return left & 0xFFFFFFFF < right & 0xFFFFFFFF
+
+
+def geu(left: int, right: int) -> bool:
+    """Unsigned comparison."""
+    return not ltu(left, right)
+
+
+def select(condition: int, first: int, second: int) -> int:
+    """``first if condition else second``."""
+    return first if condition else second
+
+
 _BINARY: dict[type[ast.operator], Operation] = {
     ast.Add: Operation.ADD,
     ast.Sub: Operation.SUB,
@@ -79,7 +115,7 @@ class Output:
     start: str | None = None
 
 
-class Count:
+class Count(int):
     """Annotation: a number of iterations, given with each task."""
 
 
@@ -510,6 +546,15 @@ class _Tracer:
             if isinstance(place, _ArrayName):
                 return self._load(node, place, index, scope)
             return place[index]
+        if isinstance(node, ast.Slice):
+            parts = (node.lower, node.upper, node.step)
+            return slice(*(None if p is None else self._expression(p, scope) for p in parts))
+        if isinstance(node, ast.ListComp) and len(node.generators) == 1:
+            generator, items = node.generators[0], []
+            for item in self._expression(generator.iter, scope):
+                self._assign(generator.target, item, scope)
+                items.append(self._expression(node.elt, scope))
+            return items
         if isinstance(node, ast.Call):
             return self._call(node, scope)
         raise self._error(node, f"{type(node).__name__} cannot be traced")

@@ -11,7 +11,7 @@ from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
 
-from ..compile.compiler import Compiled, compile_graph
+from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
 from ..compile.graph import Graph, Role
 from ..compile.interpret import Interpreter
 from ..compile.streams import PortStream
@@ -24,7 +24,7 @@ class GraphKernel(Kernel):
     """A graph, compiled for each array it is asked for, once."""
 
     graph: Graph
-    seconds: float = 60.0
+    attempts: int = ATTEMPTS
     _compiled: dict[str, Compiled] = field(default_factory=dict)
 
     @property
@@ -40,7 +40,7 @@ class GraphKernel(Kernel):
         """
         key = pea.model_dump_json()
         if key not in self._compiled:
-            self._compiled[key] = compile_graph(self.graph, pea, seconds=self.seconds)
+            self._compiled[key] = compile_graph(self.graph, pea, attempts=self.attempts)
         return self._compiled[key]
 
     def image(self, pea: PeaConfig, number: int) -> list[int]:
@@ -64,6 +64,14 @@ class _Layout:
     def __init__(self, task: "CompiledTask", launch: Launch) -> None:
         self.task, self.launch = task, launch
         self._places: dict[str, int] = {}
+        self._fronts: dict[str, int] = {}
+
+    def reserve(self, streams: Sequence[PortStream]) -> None:
+        """Note what room outputs need before them: each has one place for all its streams."""
+        for stream in streams:
+            if stream.output and len(stream.nodes) == 1:
+                name = stream.nodes[0].access.array
+                self._fronts[name] = max(self._fronts.get(name, 0), self.front(stream))
 
     def front(self, stream: PortStream) -> int:
         """Bytes that the nodes of a stream touch before their arrays."""
@@ -75,7 +83,10 @@ class _Layout:
     def array(self, name: str, front: int) -> int:
         """The byte address of an array with at least ``front`` bytes before it."""
         operand = self.task.by_name[name]
-        if name not in self._places or front:
+        output = name in self.task.output_names
+        if output:
+            front = self._fronts.get(name, 0)
+        if name not in self._places or (front and not output):
             pad = -(-front // WORD_BYTES)
             address = self.launch.allocate(name, operand.words + pad) + pad * WORD_BYTES
             source = self.task.starts.get(name, name)
@@ -122,7 +133,7 @@ class CompiledTask(Task):
     kernel: the kernel. counts: iterations of each loop, innermost first.
     inputs, outputs: the arrays, as the graph names them. result: an output of one word that is
     the task's result as well. starts: for outputs of which a task may leave parts alone, the
-    inputs as which they begin.
+    inputs as which they begin. written: outputs of which a task surely leaves no part alone.
 
     Raises:
         TaskError: wrong counts, or an array that is missing or may be left undefined.
@@ -138,6 +149,7 @@ class CompiledTask(Task):
         outputs: Sequence[Operand],
         result: str | None = None,
         starts: Mapping[str, str] | None = None,
+        written: Sequence[str] = (),
         name: str | None = None,
     ) -> None:
         self.name = name or kernel.name
@@ -159,7 +171,8 @@ class CompiledTask(Task):
             if node.access is not None and node.access.array not in self.by_name:
                 raise TaskError(f"{self.name} has no array {node.access.array}")
             partly = node.role is Role.SCATTER or node.predicate is not None
-            if partly and node.access is not None and node.access.array not in self.starts:
+            whole = {*self.starts, *written}
+            if partly and node.access is not None and node.access.array not in whole:
                 raise TaskError(
                     f"{self.name}: {node.access.array} needs an input as which it starts"
                 )
@@ -202,6 +215,7 @@ class CompiledTask(Task):
         compiled = self._kernel.compiled(config.pea)
         launch = Launch(config, self, buffers)
         layout = _Layout(self, launch)
+        layout.reserve(compiled.streams)
         for stream in compiled.streams:
             self._stream(launch, layout, stream)
         address = layout.array(self.result, 0) if self.result else None

@@ -21,7 +21,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from .plan import Computation
 from .task import TaskError
 
-MODULES = ("convolution", "depthwise", "elementwise", "matrix", "reduction")
+MODULES = (
+    "cholesky",
+    "convolution",
+    "depthwise",
+    "elementwise",
+    "irregular",
+    "matrix",
+    "reduction",
+    "sequence",
+    "signal",
+)
 """Modules of this package that hold public kernels."""
 
 _ENTRIES: dict[str, "KernelEntry"] = {}
