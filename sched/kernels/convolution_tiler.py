@@ -13,7 +13,7 @@ from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.space import WORD_BYTES
 
 from .accumulate import Accumulate
-from .matrix_tiler import TASK_CYCLES, pieces, tile_matrix
+from .matrix_tiler import ROW_CYCLES, TASK_CYCLES, TRANSFER_CYCLES, pieces, tile_matrix
 from .operand import Operand, TaskError
 from .plan import Plan, Slice, Step
 from .plan_program import MAXIMUM_SHARDS
@@ -123,7 +123,9 @@ def _estimate(task: "ConvolutionTask", config: OctopusConfig, cut: Cut) -> float
         * -(-task.filters // cut.filters)
     )
     image = part.windows.used_height * part.windows.line_words
-    load = image + part.inputs[1].words + part.filters
+    load = image + part.inputs[1].words + part.filters + TRANSFER_CYCLES
+    pixels = part.windows.used_width if part.pixel_stride is not None else 1
+    load += ROW_CYCLES * (part.windows.used_height * pixels + 2 * part.filters)
     run, store = part.run_cycles(config.pea) + TASK_CYCLES, part.outputs[0].words
     if 2 * needed > words:
         return count * (load + run + store)

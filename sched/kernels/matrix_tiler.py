@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from .matrix import MatrixTask
 
 TASK_CYCLES = 32
-"""What a task costs beside its work: filling and emptying the wave, starting transfers."""
+"""What a run costs beside its rounds: filling and emptying the wave."""
+
+TRANSFER_CYCLES = 150
+"""What a task's transfers cost beside their words: its descriptor and the memory's latency."""
+
+ROW_CYCLES = 2
+"""What a row of a transfer costs beside its words."""
 
 INNER_BYTES = 4
 """Chunks of the inner dimension begin on words."""
@@ -92,7 +98,8 @@ def _estimate(task: "MatrixTask", part: "MatrixTask", config: OctopusConfig) -> 
     """Cycles of all tasks, if all were like ``part``."""
     count = -(-task.rows // part.rows) * -(-task.features_out // part.features_out)
     run = part.run_cycles(config.pea) + TASK_CYCLES
-    load = sum(operand.words for operand in part.inputs)
+    load = sum(operand.words for operand in part.inputs) + TRANSFER_CYCLES
+    load += ROW_CYCLES * (part.rows + 2 * part.features_out)
     store = sum(operand.words for operand in part.outputs)
     half = 2 * part.scratchpad_words(config.pea) <= config.task_block_unit.scratchpad_words
     if not half:

@@ -27,10 +27,12 @@ MODULES = (
     "depthwise",
     "elementwise",
     "irregular",
+    "layer_norm",
     "matrix",
     "reduction",
     "sequence",
     "signal",
+    "softmax",
 )
 """Modules of this package that hold public kernels."""
 
