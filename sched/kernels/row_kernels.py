@@ -1,5 +1,8 @@
 """Kernels over the rows of a matrix, written as functions for the compiler."""
 
+# Traced functions are no Python to be run: their annotations are the arrays.
+# mypy: ignore-errors
+
 from functools import lru_cache
 
 from ..compile.trace import Count, Input, KernelFunction, Output, kernel
