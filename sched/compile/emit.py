@@ -171,6 +171,9 @@ class Emitter:
         program.early = Validity(mapping).early
         latency = self.pea.pipeline_stages
         last = max((time for _, time in mapping.ports.values()), default=0)
+        if mapping.graph.outer:
+            # The head of the next round forwards nothing: words must have left before it.
+            program.stages = max(program.stages, last // interval + 1)
         program.flush = max(latency, last + 1 - (program.early + program.stages) * interval)
         for node in mapping.graph.exits:
             _, time = mapping.places[node.name]

@@ -86,6 +86,9 @@ class Validity:
         exact = graph.loops > 1 or graph.outer or bool(graph.exits)
         if exact and self.early:
             return "the schedule is longer than the stages of the array"
+        last = max((time for _, time in mapping.ports.values()), default=0)
+        if graph.outer and last >= self._fabric.window * self._fabric.interval:
+            return "a round's last words would leave after the stages of the array"
         for name, before in self.before.items():
             node = graph.nodes[name]
             if before and (name in carried or node.pair is not None or node.predicate is not None):
