@@ -3,16 +3,9 @@
 # Traced functions are no Python to be run: their annotations are the arrays.
 # mypy: ignore-errors
 
-from functools import lru_cache
-
-from ..compile.trace import Count, Input, KernelFunction, Output, kernel
-from .compiled import GraphKernel
+from ..compile.trace import Count, Input, Output, kernel
 
 # ruff: noqa: F821  -- min, max and the like in traced functions are operations of the array
-
-
-SEARCH_SECONDS = 2.0
-"""Time to find a schedule; a good one is found in less, or not."""
 
 
 @kernel
@@ -137,11 +130,3 @@ def row_normalise(
             centred = x[i * width + j] * length - total[i]
             score = (centred * quotient[i]) >> scale
             outputs[i * width + j] = clamp8((score * gamma[j] + beta[j] + half) >> shift)
-
-
-@lru_cache(maxsize=256)
-def compiled(function: KernelFunction, **constants: int) -> GraphKernel:
-    """The kernel of a function for given constants; the same object each time."""
-    # Row kernels are short; a long search for a cycle less does not pay.
-    suffix = "".join(f"_{value}" for value in constants.values())
-    return GraphKernel(function.graph(f"{function.name}{suffix}", **constants), SEARCH_SECONDS)

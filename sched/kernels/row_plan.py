@@ -12,7 +12,7 @@ from .compiled import CompiledTask
 from .matrix_tiler import pieces
 from .operand import Operand, TaskError
 from .plan import Slice, Step
-from .row_kernels import compiled
+from .python_kernel import graph_kernel
 from .task import Buffer
 
 
@@ -22,7 +22,7 @@ class Stage:
 
     Parameters
     ----------
-    function, constants: what :func:`compiled` takes. count: iterations of the inner loop.
+    function, constants: what is traced. count: iterations of the inner loop.
     arrays: elements of a row, by array; ``shared``: of arrays that all rows have in common.
     outputs: which of the arrays are written. bytes: which are of int8.
     """
@@ -43,7 +43,7 @@ class Stage:
         }
         operands |= {array: Operand(array, (size,), "int32") for array, size in self.shared.items()}
         return CompiledTask(
-            compiled(self.function, **self.constants),
+            graph_kernel(self.function, self.constants),
             (self.count, rows),
             [operand for array, operand in operands.items() if array not in self.outputs],
             [operands[array] for array in self.outputs],
