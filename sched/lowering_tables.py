@@ -9,12 +9,14 @@ from octopus.hw.layouts.block import (
     SUCCESSOR_ENTRY_WORDS,
     BlockEntry,
     BlockKind,
+    IndexRule,
     SuccessorEntry,
 )
 from octopus.hw.layouts.space import WORD_BYTES, ConfigurationRegion
 from octopus.hw.layouts.token import TokenKind
 from octopus.hw.layouts.words import pack
 
+from .lowering_forecasts import Forecast, forecasts
 from .program import LoweringError, Program
 from .workflow import Block, Flow
 
@@ -40,12 +42,13 @@ def block_tables(
     Raises:
         LoweringError: more successors than the cluster's table or a block may have.
     """
+    announced = _announced(program, cluster)
     successors: list[int] = []
     writes: list[tuple[int, list[int]]] = []
     for block in program.workflow.blocks:
         if program.placement[block.name].cluster != cluster:
             continue
-        entries = _successors(program, block)
+        entries = _successors(program, block) + announced.get(block.name, [])
         fields = {
             **_fields(program, block, launches),
             "first_successor": len(successors) // SUCCESSOR_ENTRY_WORDS,
@@ -57,6 +60,38 @@ def block_tables(
         _check_successors(program, block, cluster, len(successors) // SUCCESSOR_ENTRY_WORDS)
         writes.append((ConfigurationRegion.BLOCK_TABLE + offset, pack(BlockEntry, fields)))
     return [*writes, (ConfigurationRegion.SUCCESSOR_TABLE, successors)]
+
+
+def _announced(program: Program, cluster: Cluster) -> dict[str, list[list[int]]]:
+    """The forecast entries of each block of a cluster, as far as the table has room for them."""
+    here = [
+        block
+        for block in program.workflow.blocks
+        if program.placement[block.name].cluster == cluster
+    ]
+    own = {block.name: len(_successors(program, block)) for block in here}
+    room = program.config.control_block_unit.successors - sum(own.values())
+    announced: dict[str, list[list[int]]] = {}
+    for block in here:
+        entries = [_forecast(program, item) for item in forecasts(program.workflow, block)]
+        if len(entries) <= room and own[block.name] + len(entries) <= MAXIMUM_SUCCESSORS:
+            announced[block.name] = entries
+            room -= len(entries)
+    return announced
+
+
+def _forecast(program: Program, forecast: Forecast) -> list[int]:
+    x, y = program.placement[forecast.target].cluster
+    return pack(
+        SuccessorEntry,
+        {
+            "destination": {"x": x, "y": y, "host": 0},
+            "block": program.numbers[forecast.target],
+            "arm": forecast.arm,
+            "kind": TokenKind.FORECAST,
+            "likely": int(forecast.likely),
+        },
+    )
 
 
 def _check_successors(program: Program, block: Block, cluster: Cluster, total: int) -> None:
@@ -106,6 +141,13 @@ def _successors(program: Program, block: Block) -> list[list[int]]:
     return [_successor(program, flow) for flow in program.workflow.flows_out(block.name)]
 
 
+def _index_rule(program: Program, flow: Flow) -> IndexRule:
+    """What becomes of the index. No body of a map has a join or gather: these are outside."""
+    target = program.workflow.block(flow.target)
+    outside = target.kind in (BlockKind.JOIN, BlockKind.GATHER) and not flow.expect
+    return IndexRule.CLEAR if outside else IndexRule.KEEP
+
+
 def _successor(program: Program, flow: Flow) -> list[int]:
     x, y = program.placement[flow.target].cluster
     return pack(
@@ -115,5 +157,6 @@ def _successor(program: Program, flow: Flow) -> list[int]:
             "block": program.numbers[flow.target],
             "arm": flow.arm,
             "kind": TokenKind.EXPECT if flow.expect else TokenKind.ARRIVE,
+            "index": _index_rule(program, flow),
         },
     )

@@ -6,14 +6,16 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block
-from .records import KERNEL_BITS
+from .records import KERNEL_BITS, ShardGroup
 
 
 class UnitChooser(Block):
     """Knows what each TBU was given, and names the best of several candidates for a kernel.
 
-    An idle TBU comes first; among equals one where the kernel is resident; then the one with
-    the fewest tasks outstanding; then the lowest number.
+    An idle TBU comes first; among equals one that has prepared the task; then one that has prepared
+    no other; then one where the kernel is resident; then the one with the fewest tasks outstanding;
+    then the lowest number. For a hint (a TBU is to prepare the task) a TBU with at most one task
+    outstanding is chosen in the same way.
 
     Parameters
     ----------
@@ -24,9 +26,11 @@ class UnitChooser(Block):
     Ports
     -----
     open: Out, one bit a TBU: it may be given another task.
-    candidates: In, one bit a TBU. kernel: In, the task's kernel.
+    hintable: Out, one bit a TBU: it may be told to prepare a task.
+    candidates: In, one bit a TBU. kernel: In, the task's kernel. task: In, which task it is.
     chosen: Out, one-hot, the best candidate (none if there is none).
     give: In, the chosen one is given the task now.
+    hint: In, the chosen one prepares the task (not together with ``give``).
     finished: In, one bit a TBU: it ended a task.
 
     Timing: ``chosen`` is combinational; the books change at the clock edge.
@@ -50,10 +54,13 @@ class UnitChooser(Block):
         super().__init__(
             {
                 "open": Out(task_block_units),
+                "hintable": Out(task_block_units),
                 "candidates": In(task_block_units),
                 "kernel": In(KERNEL_BITS),
+                "task": In(ShardGroup),
                 "chosen": Out(task_block_units),
                 "give": In(1),
+                "hint": In(1),
                 "finished": In(task_block_units),
             },
             task_block_units=task_block_units,
@@ -68,18 +75,37 @@ class UnitChooser(Block):
             given = self.give & self.chosen[unit]
             outstanding = Signal(range(self.outstanding_limit + 1), name=f"outstanding{unit}")
             m.d.sync += outstanding.eq(outstanding + given - self.finished[unit])
-            m.d.comb += self.open[unit].eq(outstanding < self.outstanding_limit)
-            resident = self._residency(m, unit, given)
-            cost = Signal(len(outstanding) + 3, name=f"cost{unit}")
-            m.d.comb += cost.eq(
-                Cat(outstanding, ~resident, outstanding != 0, ~self.candidates[unit])
-            )
+            m.d.comb += [
+                self.open[unit].eq(outstanding < self.outstanding_limit),
+                self.hintable[unit].eq(outstanding <= 1),
+            ]
+            hinted = self.hint & self.chosen[unit]
+            resident = self._residency(m, unit, given | hinted)
+            this, other = self._prepared(m, unit, given, hinted)
+            busy, off = outstanding != 0, ~self.candidates[unit]
+            cost = Signal(len(outstanding) + 5, name=f"cost{unit}")
+            m.d.comb += cost.eq(Cat(outstanding, ~resident, other, ~this, busy, off))
             costs.append((cost, Const(1 << unit, self.task_block_units)))
         while len(costs) > 1:
             costs = [_cheaper(*costs[i : i + 2]) for i in range(0, len(costs), 2)]
         best, unit_bit = costs[0]
         m.d.comb += self.chosen.eq(Mux(best[-1], 0, unit_bit))
         return m
+
+    def _prepared(self, m: Module, unit: int, given: Value, hinted: Value) -> tuple[Signal, Signal]:
+        """Whether the TBU has prepared this task, and whether it has prepared another one."""
+        valid, task = (
+            Signal(name=f"unit{unit}_prepared"),
+            Signal(ShardGroup, name=f"unit{unit}_task"),
+        )
+        this, other = Signal(name=f"unit{unit}_this"), Signal(name=f"unit{unit}_other")
+        same = task.as_value() == self.task.as_value()
+        m.d.comb += [this.eq(valid & same), other.eq(valid & ~same)]
+        with m.If(hinted):
+            m.d.sync += [valid.eq(1), task.eq(self.task)]
+        with m.Elif(given | (self.give & this)):
+            m.d.sync += valid.eq(0)
+        return this, other
 
     def _residency(self, m: Module, unit: int, given: Value) -> Signal:
         """Whether the kernel is resident; the kernels are kept most recently used first."""

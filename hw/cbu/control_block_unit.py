@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import OctopusConfig
 from ..interfaces import ConfigurationPort
+from ..layouts.block import BlockKind
 from ..layouts.command import ClusterEvent
 from ..layouts.descriptor import Status
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
@@ -53,6 +54,8 @@ class ControlBlockUnit(Block):
     configuration: In(ConfigurationPort), tables, statistics and registers.
     kernel_table_address: Out, byte offset in cluster memory; kernel_count: Out.
     closed: Out, a bit an instance: it is being aborted, its tasks are to be ended.
+    prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch; forget: Out, pulse:
+        what TBUs have prepared is out of date.
 
     Timing: completion to ``dispatch`` of a successor task, 4 cycles; through one control
     block, 6 cycles (each successor entry examined before the right one: one more). Token to
@@ -74,7 +77,9 @@ class ControlBlockUnit(Block):
         self.sizes = tables = config.control_block_unit
         queue_depth = max(4 * tables.successors, 1 << (8 * self.reserved - 1).bit_length())
         self.queue_depth = queue_depth
-        self.tables = ConfigurationTables(tables.blocks, tables.successors)
+        self.tables = ConfigurationTables(
+            tables.blocks, tables.successors, (tables.instances - 1).bit_length()
+        )
         self.store = TokenStore(tables.blocks, tables.instances)
         self.statistics = StatisticsTable(tables.blocks)
         self.evaluator = BlockEvaluator()
@@ -104,6 +109,9 @@ class ControlBlockUnit(Block):
                 "kernel_table_address": Out(OFFSET_BITS),
                 "kernel_count": Out(16),
                 "closed": Out(tables.instances),
+                "prepare": Out(Dispatch),
+                "prepare_units": Out(task_block_units),
+                "forget": Out(1),
             },
             tables=tables,
             task_block_units=task_block_units,
@@ -126,25 +134,31 @@ class ControlBlockUnit(Block):
         m.d.comb += [
             self.kernel_table_address.eq(self.tables.kernel_table_address),
             self.kernel_count.eq(self.tables.kernel_count),
+            self.prepare.eq(self.dispatcher.prepare),
+            self.prepare_units.eq(self.dispatcher.prepare_units),
         ]
 
+        m.d.sync += self.forget.eq(self.tables.changed)
         taken, taken_valid = Signal(Event), Signal()
         event, event_valid, in_table = Signal(Event), Signal(), Signal()
-        closed = Signal()
+        closed, in_store = Signal(), Signal()
         self._admit(m, taken, taken_valid)
         m.d.sync += [
             event.eq(taken),
             event_valid.eq(taken_valid),
             in_table.eq(
-                (taken.block < self.sizes.blocks) & (taken.instance < self.sizes.instances)
+                (taken.block < self.sizes.blocks)
+                & (taken.instance <= (self.sizes.instances - 1) >> self.tables.index.store_bits)
             ),
+            in_store.eq((taken.index >> self.tables.index.store_bits) == 0),
             closed.eq(self.closed.bit_select(taken.instance, 1)),
         ]
         self._read_tables(m, taken)
+        m.d.comb += self.evaluator.in_store.eq(in_store)
         self._evaluate(m, event, event_valid, in_table, closed)
         self._control_instances(m, event, event_valid)
         self._report_events(m)
-        self._count(m, event, event_valid & ~closed, in_table)
+        self._count(m, event, event_valid, in_table, closed)
         return m
 
     def _admit(self, m: Module, taken: Event, taken_valid: Signal) -> None:
@@ -173,6 +187,11 @@ class ControlBlockUnit(Block):
             self.token_in.ready.eq(~completed.any() & room & calm & ~walker.token.valid),
             dispatcher.finished.eq(completed),
         ]
+        discard = dispatcher.discard
+        token_taken = (walker.token.valid & walker.token.ready) | (
+            self.token_in.valid & self.token_in.ready
+        )
+        m.d.comb += discard.ready.eq(~completed.any() & ~token_taken)
         with m.If(completed.any()):
             m.d.comb += [taken_valid.eq(1), taken.event.eq(EventKind.COMPLETION)]
             for unit, port in enumerate(self.completion):
@@ -182,14 +201,15 @@ class ControlBlockUnit(Block):
                         "value", "busy_cycles", "array_cycles",
                     ):  # fmt: skip
                         m.d.comb += getattr(taken, name).eq(getattr(port.payload, name))
+        with m.Elif(discard.valid & discard.ready):
+            m.d.comb += [taken_valid.eq(1), taken.event.eq(EventKind.DISCARD)]
+            for name in ("block", "instance", "index"):
+                m.d.comb += getattr(taken, name).eq(getattr(discard.payload, name))
         with m.Else():
             offered = Signal.like(self.walker.token.payload)
             m.d.comb += [
                 offered.eq(token),
-                taken_valid.eq(
-                    (walker.token.valid & walker.token.ready)
-                    | (self.token_in.valid & self.token_in.ready)
-                ),
+                taken_valid.eq(token_taken),
                 taken.kind.eq(offered.kind),
             ]
             for name in ("block", "instance", "index", "value"):
@@ -214,6 +234,10 @@ class ControlBlockUnit(Block):
             self.tables.block.eq(taken.block),
             self.store.read_block.eq(taken.block),
             self.store.read_instance.eq(taken.instance),
+            self.store.read_index.eq(taken.index),
+            self.store.store_bits.eq(self.tables.index.store_bits),
+            self.evaluator.inner_bits.eq(self.tables.index.inner_bits),
+            self.walker.inner_bits.eq(self.tables.index.inner_bits),
             self.statistics.block.eq(taken.block),
             self.tables.successor.eq(self.walker.successor_address),
             self.walker.successor.eq(self.tables.successor_entry),
@@ -252,6 +276,8 @@ class ControlBlockUnit(Block):
             self.dispatcher.group_allowed.eq(shards.begin_allowed),
             self.dispatcher.task.eq(evaluator.task),
             self.dispatcher.task_valid.eq(evaluator.task_valid),
+            self.dispatcher.hint.eq(evaluator.task),
+            self.dispatcher.hint_valid.eq(evaluator.hint_valid),
             self.walker.firing.eq(evaluator.firing),
             self.walker.firing_valid.eq(
                 evaluator.firing_valid
@@ -263,6 +289,7 @@ class ControlBlockUnit(Block):
             self.store.write.eq(evaluator.store_write),
             self.store.write_block.eq(event.block),
             self.store.write_instance.eq(event.instance),
+            self.store.write_index.eq(event.index),
             self.store.entry.eq(evaluator.store),
         ]
 
@@ -286,15 +313,16 @@ class ControlBlockUnit(Block):
             instances.ready.eq(store.ready),
             instances.evaluated_instance.eq(event.instance),
             instances.made.eq(walker.firing_valid | dispatcher.task_valid),
-            instances.ended.eq(
-                valid & (event.event == EventKind.COMPLETION) & self.evaluator.shards_done
-            ),
+            instances.ended.eq(self._leaves(event, valid)),
             instances.walked.eq(walker.ended),
             instances.walked_instance.eq(walker.ended_instance),
-            instances.discarded.eq(dispatcher.discarded),
-            instances.discarded_instance.eq(dispatcher.discarded_instance),
             instances.leaving.eq(self.token_out.valid & instances.closed.bit_select(leaving, 1)),
         ]
+
+    def _leaves(self, event: Event, valid: Value) -> Value:
+        """The event ends a task: its last completion, or it was discarded."""
+        completion = (event.event == EventKind.COMPLETION) & self.evaluator.shards_done
+        return valid & (completion | (event.event == EventKind.DISCARD))
 
     def _report_events(self, m: Module) -> None:
         """Tell the host when tokens have to wait for room."""
@@ -316,12 +344,24 @@ class ControlBlockUnit(Block):
             self.tables.events.eq(events.events),
         ]
 
-    def _count(self, m: Module, event: Event, valid: Signal, in_table: Signal) -> None:
+    def _count(
+        self, m: Module, event: Event, valid: Signal, in_table: Signal, closed: Signal
+    ) -> None:
+        """The statistics. Of a closed instance only the queue's length is kept right."""
         statistics, tables = self.statistics, self.tables
-        completion = Signal()
-        arrival: Value = (event.event == EventKind.TOKEN) & (event.kind == TokenKind.ARRIVE)
+        completion, forecast, token = Signal(), Signal(), Signal()
+        arrival: Value = token & (event.kind == TokenKind.ARRIVE)
         m.d.comb += [
-            completion.eq(event.event == EventKind.COMPLETION),
+            token.eq((event.event == EventKind.TOKEN) & ~closed),
+            completion.eq((event.event == EventKind.COMPLETION) & ~closed),
+            forecast.eq(
+                token
+                & (event.kind == TokenKind.FORECAST)
+                & (self.tables.entry.kind == BlockKind.TASK)
+            ),
+            statistics.forecast.eq(Mux(forecast, event.value, 0)),
+            statistics.queued.eq(self.evaluator.task_valid),
+            statistics.left.eq(self._leaves(event, valid)),
             statistics.update.eq(valid & in_table),
             statistics.arrival.eq(arrival),
             statistics.completion.eq(self.evaluator.completed),

@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.token import INSTANCE_BITS, SHARD_BITS, Dispatch
+from ..layouts.token import SHARD_BITS, Dispatch
 from ..library import Block, add_block
 from .chooser import UnitChooser
 from .records import ReadyTask, ShardGroup
@@ -39,9 +39,11 @@ class TaskDispatcher(Block):
     allowed: In, dispatching is allowed.
     finished: In, one bit a TBU: it ended a task.
     closed: In, a bit an instance.
-    discarded, discarded_instance: Out, a task was discarded.
+    discard: Out stream, a task to be discarded.
+    hint, hint_valid: In, a task that is likely to come; only the last one is kept.
     group, group_shards, group_begin: Out, group_allowed: In, see ``ShardTracker``.
     dispatch: Out streams, one a TBU (registered).
+    prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch (registered).
 
     Timing: a task that finds the window empty and a TBU free is offered in the next cycle.
 
@@ -78,13 +80,16 @@ class TaskDispatcher(Block):
                 "allowed": In(1),
                 "finished": In(task_block_units),
                 "closed": In(instances),
-                "discarded": Out(1),
-                "discarded_instance": Out(INSTANCE_BITS),
+                "discard": Out(stream.Signature(ShardGroup)),
+                "hint": In(ReadyTask),
+                "hint_valid": In(1),
                 "group": Out(ShardGroup),
                 "group_shards": Out(SHARD_BITS),
                 "group_begin": Out(1),
                 "group_allowed": In(1),
                 "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
+                "prepare": Out(Dispatch),
+                "prepare_units": Out(task_block_units),
             },
             task_block_units=task_block_units,
             window=window,
@@ -123,14 +128,16 @@ class TaskDispatcher(Block):
         )
         window.search(open_units, ~parts_valid)
         parts_closed, window_closed = Signal(), Signal()
+        hinted, hinted_valid, usable_or_hint = Signal(ReadyTask), Signal(), Signal()
         m.d.comb += [
             parts_closed.eq(parts_valid & ~parts_begun & self.closed.bit_select(parts.instance, 1)),
             window_closed.eq(self.closed.bit_select(window.chosen.instance, 1)),
         ]
 
         with m.If(parts_closed):
-            m.d.comb += [self.discarded.eq(1), self.discarded_instance.eq(parts.instance)]
-            m.d.sync += parts_valid.eq(0)
+            m.d.comb += [self.discard.valid.eq(1), self.discard.payload.eq(self.group)]
+            with m.If(self.discard.ready):
+                m.d.sync += parts_valid.eq(0)
         with m.Elif(serve_parts):
             m.d.comb += [
                 task.eq(parts),
@@ -143,9 +150,11 @@ class TaskDispatcher(Block):
                 m.d.sync += parts_valid.eq(0)
         with m.Elif(window.found & window_closed):
             m.d.comb += [
-                self.discarded.eq(1),
-                self.discarded_instance.eq(window.chosen.instance),
-                window.remove.eq(1),
+                self.discard.valid.eq(1),
+                self.discard.payload.block.eq(window.chosen.block),
+                self.discard.payload.instance.eq(window.chosen.instance),
+                self.discard.payload.index.eq(window.chosen.index),
+                window.remove.eq(self.discard.ready),
             ]
         with m.Elif(window.found):
             m.d.comb += [task.eq(window.chosen), window.remove.eq(1)]
@@ -166,6 +175,14 @@ class TaskDispatcher(Block):
             m.d.comb += task.eq(self.task)
             with m.If((self._mask(task) & open_units).any()):
                 m.d.comb += [usable.eq(1), bypass.eq(1)]
+        with m.Elif((window.level == 0) & self.drained & ~parts_valid & hinted_valid):
+            m.d.comb += [task.eq(hinted), self.chooser.hint.eq(1)]
+        m.d.comb += usable_or_hint.eq(usable | self.chooser.hint)
+        same = (task.block == hinted.block) & (task.instance == hinted.instance)
+        with m.If(self.hint_valid):
+            m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]
+        with m.Elif(usable_or_hint & same & (task.index == hinted.index)):
+            m.d.sync += hinted_valid.eq(0)
         self._dispatch(m, task, usable, shard, open_units)
         return m
 
@@ -209,10 +226,23 @@ class TaskDispatcher(Block):
     ) -> None:
         """Give ``task`` to the best of its TBUs."""
         chooser = self.chooser
+        waiting = Cat(port.valid for port in self.dispatch)
+        units = Mux(chooser.hint, chooser.hintable & ~waiting, open_units)
         m.d.comb += [
-            chooser.candidates.eq(self._mask(task) & open_units),
+            chooser.candidates.eq(self._mask(task) & units),
             chooser.kernel.eq(task.kernel),
+            chooser.task.block.eq(task.block),
+            chooser.task.instance.eq(task.instance),
+            chooser.task.index.eq(task.index),
             chooser.give.eq(usable),
+        ]
+        m.d.sync += [
+            self.prepare_units.eq(Mux(chooser.hint, chooser.chosen, 0)),
+            self.prepare.descriptor.eq(task.descriptor),
+            self.prepare.block.eq(task.block),
+            self.prepare.instance.eq(task.instance),
+            self.prepare.index.eq(task.index),
+            self.prepare.shards.eq(1),
         ]
         for unit, port in enumerate(self.dispatch):
             with m.If(port.ready):

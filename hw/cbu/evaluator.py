@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.block import BlockEntry, BlockKind, Combine, Comparison
 from ..layouts.descriptor import Status
-from ..layouts.token import TokenKind
+from ..layouts.token import INDEX_BITS, TokenKind
 from .records import (
     MAXIMUM_EXPECTED,
     MAXIMUM_FAN_OUT,
@@ -18,6 +18,7 @@ from .records import (
     FiringMode,
     ReadyTask,
     StoreEntry,
+    map_value,
 )
 
 
@@ -52,13 +53,15 @@ class BlockEvaluator(wiring.Component):
     Ports
     -----
     event, valid: In, the event and whether there is one.
-    in_table: In, its block and instance exist.
+    in_table: In, its block and instance exist. in_store: In, the token store has its index.
+    inner_bits: In, of an index.
     entry: In, its block's entry; stored: In, its token store entry.
     shards_done, shards_value, shards_status: In, whether a completion is the last of its
         task's shards (always set for tasks without shards), and what the task gives.
     store, store_write: Out, the new token store entry.
     task, task_valid: Out, a task became ready. firing, firing_valid: Out, a block fired.
         At most one of the two is valid.
+    hint_valid: Out, ``task`` is likely to become ready.
     completed: Out, a task finished, all its shards included. faulted: Out, a fault is reported.
 
     Timing: combinational from every input to every output.
@@ -74,6 +77,8 @@ class BlockEvaluator(wiring.Component):
                 "event": In(Event),
                 "valid": In(1),
                 "in_table": In(1),
+                "in_store": In(1),
+                "inner_bits": In(4),
                 "entry": In(BlockEntry),
                 "stored": In(StoreEntry),
                 "shards_done": In(1),
@@ -83,6 +88,7 @@ class BlockEvaluator(wiring.Component):
                 "store_write": Out(1),
                 "task": Out(ReadyTask),
                 "task_valid": Out(1),
+                "hint_valid": Out(1),
                 "firing": Out(Firing),
                 "firing_valid": Out(1),
                 "completed": Out(1),
@@ -107,12 +113,16 @@ class BlockEvaluator(wiring.Component):
                     ]
                 with m.Elif(self.shards_done):
                     m.d.comb += fault.eq(self.shards_status)
+            with m.Elif(event.event == EventKind.DISCARD):
+                pass
             with m.Elif(~self.in_table | (entry.kind == BlockKind.INVALID)):
                 m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
             with m.Elif(event.kind == TokenKind.EXPECT):
                 self._expect(m, fault)
             with m.Elif(event.kind == TokenKind.ARRIVE):
                 self._arrive(m, fault)
+            with m.Elif((event.kind == TokenKind.FORECAST) & (entry.kind == BlockKind.TASK)):
+                m.d.comb += self.hint_valid.eq(self.task.shards == 1)
             with m.Else():
                 m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
 
@@ -152,14 +162,14 @@ class BlockEvaluator(wiring.Component):
     def _expect(self, m: Module, fault: data.View) -> None:
         """An EXPECT token: only a gather takes one."""
         count = self.event.value
-        with m.If((self.entry.kind != BlockKind.GATHER) | (count > MAXIMUM_EXPECTED)):
+        wrong = (self.entry.kind != BlockKind.GATHER) | (count > MAXIMUM_EXPECTED)
+        with m.If(wrong | ~self.in_store):
             m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
         with m.Else():
             m.d.comb += self.store_write.eq(1)
             with m.If(self.stored.arrivals >= count):
                 m.d.comb += [
                     self.firing_valid.eq(1),
-                    self.firing.index.eq(0),
                     self.firing.value.eq(Mux(count == 0, 0, self.stored.combined)),
                     self.store.eq(0),
                 ]
@@ -179,7 +189,10 @@ class BlockEvaluator(wiring.Component):
             with m.Case(BlockKind.SWITCH):
                 self._fire_arm(m, Mux(value < operand, value, operand - 1)[:5])
             with m.Case(BlockKind.LOOP):
-                self._loop(m)
+                with m.If((self.entry.comparison == Comparison.COUNT) & ~self.in_store):
+                    m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
+                with m.Else():
+                    self._loop(m)
             with m.Case(BlockKind.MULTICAST):
                 m.d.comb += [
                     self.firing_valid.eq(1),
@@ -187,18 +200,37 @@ class BlockEvaluator(wiring.Component):
                     self.firing.selector.eq(_arms_chosen(value, operand)),
                 ]
             with m.Case(BlockKind.MAP):
-                with m.If(value > MAXIMUM_FAN_OUT):
-                    m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
-                with m.Else():
-                    m.d.comb += [
-                        self.firing_valid.eq(1),
-                        self.firing.mode.eq(FiringMode.MAP),
-                        self.firing.index.eq(0),
-                    ]
+                self._map(m, fault)
             with m.Case(BlockKind.JOIN, BlockKind.GATHER):
-                self._collect(m)
+                with m.If(self.in_store):
+                    self._collect(m)
+                with m.Else():
+                    m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
             with m.Default():
                 m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
+
+    def _map(self, m: Module, fault: data.View) -> None:
+        """A map: each index must be one of its own, also inside the body of another map."""
+        value, nested = self.event.value, self.entry.nested
+        shifted = Signal(INDEX_BITS + 15)
+        inner_limit = Signal(INDEX_BITS + 4)
+        m.d.comb += [
+            shifted.eq(self.event.index << self.inner_bits),
+            inner_limit.eq(1 << self.inner_bits),
+        ]
+        wrong = (value > MAXIMUM_FAN_OUT) | (
+            nested & ((value > inner_limit) | shifted[INDEX_BITS:].any())
+        )
+        with m.If(wrong):
+            m.d.comb += fault.eq(Status.DESCRIPTOR_INVALID)
+        with m.Else():
+            m.d.comb += [
+                self.firing_valid.eq(1),
+                self.firing.mode.eq(FiringMode.MAP),
+                self.firing.selector.eq(nested),
+                self.firing.value.eq(map_value(value, self.event.index)),
+                self.firing.index.eq(0),
+            ]
 
     def _fire_arm(self, m: Module, arm: Value) -> None:
         m.d.comb += [
@@ -265,7 +297,6 @@ class BlockEvaluator(wiring.Component):
             m.d.comb += [
                 self.store.eq(0),
                 self.firing_valid.eq(1),
-                self.firing.index.eq(0),
                 self.firing.value.eq(total),
             ]
 

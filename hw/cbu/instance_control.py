@@ -34,7 +34,7 @@ class InstanceControl(Block):
     closed: Out, a bit an instance.
     sweep: Out, pulse: clear the store's entries of ``first`` to ``last``; swept: In, that is done.
     leaving: In, a token of a closed instance waits to leave the unit.
-    ready, evaluated_*, made, ended, walked*, discarded*: In, see ``InstancePopulation``.
+    ready, evaluated_*, made, ended, walked*: In, see ``InstancePopulation``.
 
     Timing: ``closed`` changes in the cycle after the command.
 
@@ -62,8 +62,6 @@ class InstanceControl(Block):
                 "ended": In(1),
                 "walked": In(1),
                 "walked_instance": In(INSTANCE_BITS),
-                "discarded": In(1),
-                "discarded_instance": In(INSTANCE_BITS),
             },
             instances=instances,
         )
@@ -74,7 +72,6 @@ class InstanceControl(Block):
         add_block(m, platform, "population", population)
         for name in (
             "ready", "evaluated_instance", "made", "ended", "walked", "walked_instance",
-            "discarded", "discarded_instance",
         ):  # fmt: skip
             m.d.comb += getattr(population, name).eq(getattr(self, name))
 

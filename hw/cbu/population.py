@@ -17,7 +17,7 @@ class InstancePopulation(Block):
     """Counts, for each instance, the firings and tasks that were made and have not ended.
 
     There is a table for each place where they begin or end, so that all may happen in one
-    cycle; an instance's population is the sum of its three counts.
+    cycle; an instance's population is the sum of its two counts.
 
     Parameters
     ----------
@@ -27,9 +27,8 @@ class InstancePopulation(Block):
     -----
     ready: In, low after reset for at least ``instances`` cycles: the tables are cleared.
     evaluated_instance: In, of the event that is evaluated; made, ended: In, it makes a firing or
-        a task, a task ended with it.
+        a task, a task ended (or was discarded) with it.
     walked, walked_instance: In, a firing has been served or discarded.
-    discarded, discarded_instance: In, a ready task has been discarded.
     instance: In, whose population is wanted; present: Out, there is something of it.
 
     Timing: what happens is counted three cycles later; ``present`` follows ``instance`` by two.
@@ -47,8 +46,6 @@ class InstancePopulation(Block):
                 "ended": In(1),
                 "walked": In(1),
                 "walked_instance": In(INSTANCE_BITS),
-                "discarded": In(1),
-                "discarded_instance": In(INSTANCE_BITS),
                 "instance": In(INSTANCE_BITS),
                 "present": Out(1),
             },
@@ -63,9 +60,8 @@ class InstancePopulation(Block):
         counts = [
             self._count(m, "evaluated", evaluated, self.ended, self.evaluated_instance, cleared),
             self._count(m, "walked", self.walked, 1, self.walked_instance, cleared),
-            self._count(m, "discarded", self.discarded, 1, self.discarded_instance, cleared),
         ]
-        m.d.sync += self.present.eq((counts[0] + counts[1] + counts[2])[:COUNT_BITS].any())
+        m.d.sync += self.present.eq((counts[0] + counts[1])[:COUNT_BITS].any())
         return m
 
     def _count(

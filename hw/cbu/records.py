@@ -1,5 +1,6 @@
 """Records that only live inside the Control Block Unit; nothing outside reads them."""
 
+from amaranth.hdl import Cat, Value
 from amaranth.lib import data, enum
 
 from ..layouts.block import SUCCESSOR_INDEX_BITS
@@ -18,11 +19,21 @@ MAXIMUM_EXPECTED = (1 << COUNT_BITS) - 1
 """Tokens a gather may be told to expect."""
 
 
-class EventKind(enum.Enum, shape=1):
-    """What the front of the unit took: a token, or the completion of a task."""
+MAP_COUNT_BITS = 16
+
+
+def map_value(count: Value, index: Value) -> Value:
+    """The value of a map's firing: how many indices, and the map's own index."""
+    return Cat(count[:MAP_COUNT_BITS], index)
+
+
+class EventKind(enum.Enum, shape=2):
+    """What the front of the unit took: a token, the completion of a task, or that a ready task
+    was discarded."""
 
     TOKEN = 0
     COMPLETION = 1
+    DISCARD = 2
 
 
 class Event(data.Struct):
@@ -58,7 +69,8 @@ class Firing(data.Struct):
     """A block that fired and whose successors are still to be served.
 
     ``selector`` is an arm (``ARM``), the number of tokens to expect (``MASK``) or a status
-    (``FAULT``). In a suspended ``MAP``, ``index`` is the next index to serve.
+    (``FAULT``). Of a ``MAP``, ``selector`` says whether it is nested, ``value`` is a
+    ``map_value``, and ``index`` the next index to serve.
     """
 
     mode: FiringMode
@@ -114,3 +126,5 @@ class StatisticsRow(data.Struct):
     array_cycles: 32
     mean_cycles: 32
     faults: 32
+    forecast: 32
+    queue: 32

@@ -26,7 +26,8 @@ class StatisticsTable(Block):
     -----
     block: In, the block of the event that comes in the next cycle.
     update: In, count an event of the block named in the cycle before, namely:
-    arrival, completion, fault: In, one more of each;
+    arrival, completion, fault: In, one more of each; forecast: In, so many more;
+    queued, left: In, a task came, a task ended or was discarded;
     timed, busy_cycles, array_cycles: In, a TBU worked for it.
     access_block, access_field: In, a word the host wants; access_data: Out, it, a cycle later.
     write, write_data: In, the host writes that word; written: Out, it is done (else again).
@@ -45,6 +46,9 @@ class StatisticsTable(Block):
                 "arrival": In(1),
                 "completion": In(1),
                 "fault": In(1),
+                "forecast": In(32),
+                "queued": In(1),
+                "left": In(1),
                 "timed": In(1),
                 "busy_cycles": In(32),
                 "array_cycles": In(32),
@@ -102,6 +106,8 @@ class StatisticsTable(Block):
             new.arrivals.eq(old.arrivals + self.arrival),
             new.completions.eq(old.completions + self.completion),
             new.faults.eq(old.faults + self.fault),
+            new.forecast.eq(old.forecast + self.forecast),
+            new.queue.eq(old.queue + self.queued - self.left),
             change.eq(self.busy_cycles - old.mean_cycles),
         ]
         with m.If(self.timed):
@@ -118,4 +124,4 @@ class StatisticsTable(Block):
             ]
 
 
-assert BlockStatistics.FAULTS == 5, "StatisticsRow follows BlockStatistics"
+assert BlockStatistics.QUEUE == 7, "StatisticsRow follows BlockStatistics"

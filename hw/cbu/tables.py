@@ -11,16 +11,15 @@ from ..layouts.block import (
     BLOCK_ENTRY_WORDS,
     SUCCESSOR_INDEX_BITS,
     BlockEntry,
-    BlockStatistics,
     SuccessorEntry,
 )
-from ..layouts.command import ClusterCommand
+from ..layouts.command import ClusterCommand, IndexSettings
 from ..layouts.space import OFFSET_BITS, ClusterRegister, ConfigurationRegion
-from ..layouts.token import BLOCK_BITS
+from ..layouts.token import BLOCK_BITS, INDEX_BITS
 from ..library import Block
 from .events import EVENTS
 
-REGISTER_COUNT = ClusterRegister.EVENTS // 4 + 1
+REGISTER_COUNT = ClusterRegister.INDEX_SETTINGS // 4 + 1
 USED_BLOCK_WORDS = 6
 """Words of a block entry that are kept; the others read as zero."""
 
@@ -31,6 +30,7 @@ class ConfigurationTables(Block):
     Parameters
     ----------
     blocks, successors: entries of the two tables, powers of two.
+    store_bits_limit: largest ``store_bits``.
 
     Ports
     -----
@@ -39,8 +39,11 @@ class ConfigurationTables(Block):
     block: In, block entry wanted; entry: Out, it, a cycle later.
     successor: In, successor entry wanted; successor_entry: Out, it, a cycle later.
     kernel_table_address, kernel_count: Out, registers.
+    changed: Out, pulse: the host writes a table or a register, or gives a command.
     command, command_valid: Out, the host gives a command; command_accepted: In, it is carried
         out (else the write is answered with ``error``); busy: In, one is under way.
+    index: Out, the register INDEX_SETTINGS (a larger ``store_bits`` than ``store_bits_limit`` and
+        an index without outer bits are refused).
     events: In, the register; events_clear: Out, the bits that the host clears.
     statistics_*: the host's access to the statistics, see ``StatisticsTable``.
 
@@ -49,12 +52,13 @@ class ConfigurationTables(Block):
     Source: ``ConfigurationRegion``, ``ClusterRegister``.
     """
 
-    def __init__(self, blocks: int, successors: int) -> None:
+    def __init__(self, blocks: int, successors: int, store_bits_limit: int = 0) -> None:
         for name, value in (("blocks", blocks), ("successors", successors)):
             if value < 2 or value & (value - 1):
                 raise ValueError(f"{name} is {value}; allowed: powers of two from 2")
         self.blocks = blocks
         self.successors = successors
+        self.store_bits_limit = store_bits_limit
         super().__init__(
             {
                 "configuration": In(ConfigurationPort()),
@@ -64,10 +68,12 @@ class ConfigurationTables(Block):
                 "successor_entry": Out(SuccessorEntry),
                 "kernel_table_address": Out(OFFSET_BITS),
                 "kernel_count": Out(16),
+                "changed": Out(1),
                 "command": Out(ClusterCommand),
                 "command_valid": Out(1),
                 "command_accepted": In(1),
                 "busy": In(1),
+                "index": Out(IndexSettings),
                 "events": In(EVENTS),
                 "events_clear": Out(EVENTS),
                 "statistics_block": Out(BLOCK_BITS),
@@ -79,6 +85,7 @@ class ConfigurationTables(Block):
             },
             blocks=blocks,
             successors=successors,
+            store_bits_limit=store_bits_limit,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -87,7 +94,10 @@ class ConfigurationTables(Block):
         offset, write, written = Signal(21), Signal(), Signal(32)
         access, refused = Signal(), Signal()
         m.submodules.decoder = decoder = _Decoder(self.blocks, self.successors)
-        m.d.comb += decoder.offset.eq(offset)
+        m.d.comb += [
+            decoder.offset.eq(offset),
+            self.changed.eq(access & write & (decoder.block | decoder.register)),
+        ]
 
         block_data = self._block_table(m, decoder, access & write, written)
         successor_data = self._successor_table(m, decoder, access & write, written)
@@ -117,10 +127,7 @@ class ConfigurationTables(Block):
                 for selected, word in (
                     (decoder.block & (decoder.word < USED_BLOCK_WORDS), block_data),
                     (decoder.successor, successor_data),
-                    (
-                        decoder.statistics & (decoder.word <= BlockStatistics.FAULTS),
-                        self.statistics_data,
-                    ),
+                    (decoder.statistics, self.statistics_data),
                     (decoder.register, register_data),
                 ):
                     with m.If(selected & ~write):
@@ -176,6 +183,7 @@ class ConfigurationTables(Block):
             (ClusterRegister.COMMAND, last_command),
             (ClusterRegister.COMMAND_STATUS, self.busy),
             (ClusterRegister.EVENTS, self.events),
+            (ClusterRegister.INDEX_SETTINGS, self.index),
         ):
             with m.If(decoder.register & (decoder.index == offset // 4)):
                 m.d.comb += word.eq(shown)
@@ -186,6 +194,15 @@ class ConfigurationTables(Block):
                 m.d.comb += refused.eq(1)
             with m.Case(ClusterRegister.EVENTS // 4):
                 m.d.comb += self.events_clear.eq(data)
+            with m.Case(ClusterRegister.INDEX_SETTINGS // 4):
+                settings = IndexSettings(data)
+                m.d.comb += refused.eq(
+                    (settings.store_bits > self.store_bits_limit)
+                    | (settings.inner_bits >= INDEX_BITS)
+                    | settings.reserved.any()
+                )
+                with m.If(~refused):
+                    m.d.sync += self.index.eq(data)
         for offset, register in (
             (ClusterRegister.KERNEL_TABLE_ADDRESS, self.kernel_table_address),
             (ClusterRegister.KERNEL_COUNT, self.kernel_count),

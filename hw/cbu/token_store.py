@@ -6,13 +6,16 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.token import BLOCK_BITS, INSTANCE_BITS
+from ..layouts.token import BLOCK_BITS, INDEX_BITS, INSTANCE_BITS
 from ..library import Block
 from .records import StoreEntry
 
 
 class TokenStore(Block):
-    """An entry for every (instance, block), all zero some cycles after reset.
+    """An entry for every (instance, index, block), all zero some cycles after reset.
+
+    There are ``instances`` rows of entries. An index takes the upper bits of a row's number, from
+    the top, an instance the lower ones; how many are the index's is ``store_bits``.
 
     Parameters
     ----------
@@ -21,9 +24,10 @@ class TokenStore(Block):
     Ports
     -----
     ready: Out, the entries have been cleared; before that nothing may be read or written.
-    read_block, read_instance: In, the entry wanted; stored: Out, it, a cycle later.
-    write_block, write_instance, entry, write: In, an entry to be kept. It is what a read of
-        the same entry in the same cycle brings.
+    store_bits: In, bits of the index that count.
+    read_block, read_instance, read_index: In, the entry wanted; stored: Out, it, a cycle later.
+    write_block, write_instance, write_index, entry, write: In, an entry to be kept. It is what a
+        read of the same entry in the same cycle brings.
     sweep: In, pulse: clear the entries of instances ``first`` to ``last``, which must not be
         written meanwhile. swept: Out, that is done.
 
@@ -42,9 +46,12 @@ class TokenStore(Block):
                 "ready": Out(1),
                 "read_block": In(BLOCK_BITS),
                 "read_instance": In(INSTANCE_BITS),
+                "read_index": In(INDEX_BITS),
+                "store_bits": In(4),
                 "stored": Out(StoreEntry),
                 "write_block": In(BLOCK_BITS),
                 "write_instance": In(INSTANCE_BITS),
+                "write_index": In(INDEX_BITS),
                 "entry": In(StoreEntry),
                 "write": In(1),
                 "sweep": In(1),
@@ -65,23 +72,25 @@ class TokenStore(Block):
         block_bits = (self.blocks - 1).bit_length()
         instance_bits = (self.instances - 1).bit_length()
 
-        def place(block: Signal, instance: Signal) -> Cat:
-            return Cat(block[:block_bits], instance[:instance_bits])
+        def place(block: Signal, instance: Signal, index: Signal) -> Cat:
+            # What is beyond the store is refused later; here it must only do no harm.
+            upper = Cat(index[i] for i in reversed(range(instance_bits)))
+            return Cat(block[:block_bits], (instance ^ upper)[:instance_bits])
 
         # The sweep after reset is for all instances, and nothing is accepted before its end.
         cleared, started = Signal(range(depth + 1)), Signal()
         instance = Signal(INSTANCE_BITS)
         m.d.sync += started.eq(self.ready)
         m.d.comb += [
-            instance.eq(cleared >> block_bits),
+            instance.eq((cleared >> block_bits) & ((self.instances - 1) >> self.store_bits)),
             self.swept.eq(cleared == depth),
             self.ready.eq(started | self.swept),
-            read.addr.eq(place(self.read_block, self.read_instance)),
+            read.addr.eq(place(self.read_block, self.read_instance, self.read_index)),
             self.stored.eq(read.data),
         ]
         with m.If(self.ready & self.write):
             m.d.comb += [
-                write.addr.eq(place(self.write_block, self.write_instance)),
+                write.addr.eq(place(self.write_block, self.write_instance, self.write_index)),
                 write.data.eq(self.entry),
                 write.en.eq(1),
             ]

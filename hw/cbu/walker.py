@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.block import SUCCESSOR_INDEX_BITS, SuccessorEntry
+from ..layouts.block import SUCCESSOR_INDEX_BITS, IndexRule, SuccessorEntry
 from ..layouts.space import COORDINATE_BITS
-from ..layouts.token import INSTANCE_BITS, ControlPacket, Token, TokenKind
+from ..layouts.token import INDEX_BITS, INSTANCE_BITS, ControlPacket, Token, TokenKind
 from ..library import Block, add_block
 from .firing_queue import FiringQueue
-from .records import Firing, FiringMode
+from .records import MAP_COUNT_BITS, Firing, FiringMode
 
 
 class SuccessorWalker(Block):
@@ -30,7 +30,7 @@ class SuccessorWalker(Block):
 
     Ports
     -----
-    x, y: In, own coordinates.
+    x, y: In, own coordinates. inner_bits: In, of an index.
     firing, firing_valid: In, a firing, always taken; ``level`` tells how many wait. It has
         successors or is a fault.
     closed: In, a bit an instance.
@@ -60,6 +60,7 @@ class SuccessorWalker(Block):
             {
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
+                "inner_bits": In(4),
                 "firing": In(Firing),
                 "firing_valid": In(1),
                 "closed": In(instances),
@@ -145,7 +146,10 @@ class SuccessorWalker(Block):
                     m.d.comb += self.ended.eq(1)
                     choose()
                 with m.Elif(last):
-                    with m.If((current.mode == FiringMode.MAP) & (next_index != current.value)):
+                    with m.If(
+                        (current.mode == FiringMode.MAP)
+                        & (next_index != current.value[:MAP_COUNT_BITS])
+                    ):
                         m.d.sync += [current.index.eq(next_index), expecting.eq(0)]
                         m.next = "between_indices"
                     with m.Else():
@@ -173,18 +177,20 @@ class SuccessorWalker(Block):
         """The token for the successor at hand, and whether the walk goes on."""
         successor, packet = self.successor, Signal(ControlPacket)
         token = packet.token
-        fault, expect = Signal(), Signal()
+        fault, expect, forecast, in_map = Signal(), Signal(), Signal(), Signal()
         chosen, local, free, room = Signal(), Signal(), Signal(), Signal()
         own = (successor.destination.x == self.x) & (successor.destination.y == self.y)
         m.d.comb += [
             fault.eq(current.mode == FiringMode.FAULT),
             expect.eq(successor.kind == TokenKind.EXPECT),
+            forecast.eq(successor.kind == TokenKind.FORECAST),
             local.eq(~fault & ~successor.destination.host & own),
             token.block.eq(Mux(fault, current.block, successor.block)),
             token.instance.eq(current.instance),
-            token.index.eq(Mux(expect & ~fault, 0, current.index)),
-            token.value.eq(current.value),
+            in_map.eq(current.mode == FiringMode.MAP),
+            token.value.eq(Mux(in_map, current.value[:MAP_COUNT_BITS], current.value)),
         ]
+        self._number(m, current, token, expect | forecast)
         with m.If(fault):
             m.d.comb += [
                 packet.destination.host.eq(1),
@@ -196,7 +202,11 @@ class SuccessorWalker(Block):
                 packet.destination.eq(successor.destination),
                 token.kind.eq(successor.kind),
             ]
-            with m.If(expect & (current.mode == FiringMode.MASK)):
+            with m.If(forecast & successor.likely):
+                m.d.comb += token.value.eq(0)
+            with m.Elif(forecast & ~in_map):
+                m.d.comb += token.value.eq(1)
+            with m.Elif(expect & (current.mode == FiringMode.MASK)):
                 m.d.comb += token.value.eq(current.selector)
 
         with m.Switch(current.mode):
@@ -207,7 +217,7 @@ class SuccessorWalker(Block):
             with m.Case(FiringMode.MASK):
                 m.d.comb += chosen.eq(expect | current.value.bit_select(successor.arm, 1))
             with m.Case(FiringMode.MAP):
-                m.d.comb += chosen.eq(expect == expecting)
+                m.d.comb += chosen.eq((expect | forecast) == expecting)
             with m.Default():
                 m.d.comb += chosen.eq(1)
 
@@ -225,6 +235,23 @@ class SuccessorWalker(Block):
             m.d.sync += [self.packet.valid.eq(1), self.packet.payload.eq(self.notice.payload)]
         with m.Elif(walking & chosen & ~local & room):
             m.d.sync += [self.packet.valid.eq(1), self.packet.payload.eq(packet)]
+
+    def _number(self, m: Module, current: data.View, token: data.View, announces: Value) -> None:
+        """The token's index: the firing's or, in a map, that of the token, by the entry's rule."""
+        own = current.value[MAP_COUNT_BITS : MAP_COUNT_BITS + INDEX_BITS]
+        kept, outer = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        m.d.comb += [kept.eq(current.index), outer.eq(current.index >> self.inner_bits)]
+        with m.If(current.mode == FiringMode.MAP):
+            with m.If(announces):
+                m.d.comb += kept.eq(own)
+            with m.Elif(current.selector[0]):
+                m.d.comb += kept.eq((own << self.inner_bits) | current.index)
+        m.d.comb += token.index.eq(kept)
+        with m.If(current.mode != FiringMode.FAULT), m.Switch(self.successor.index):
+            with m.Case(IndexRule.CLEAR):
+                m.d.comb += token.index.eq(0)
+            with m.Case(IndexRule.OUTER):
+                m.d.comb += token.index.eq(outer)
 
 
 class _Stack:

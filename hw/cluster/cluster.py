@@ -206,6 +206,9 @@ class Cluster(Block):
             block.kernel_table_address.eq(unit.kernel_table_address),
             block.kernel_count.eq(unit.kernel_count),
             block.closed.eq(unit.closed),
+            block.hint.eq(unit.prepare),
+            block.hint_valid.eq(unit.prepare_units[index]),
+            block.forget.eq(unit.forget),
             self.activity[index].eq(block.activity),
         ]
 

@@ -56,13 +56,26 @@ class Combine(enum.Enum, shape=3):
     OR = 4
 
 
+class IndexRule(enum.Enum, shape=2):
+    """The index of a token to a successor: as it is, 0 (it leaves a map), or that of the outer map
+    (it leaves a map inside of another)."""
+
+    KEEP = 0
+    CLEAR = 1
+    OUTER = 2
+
+
 class BlockEntry(data.Struct):
-    """Eight words of the block table; blank lines part the words."""
+    """Eight words of the block table; blank lines part the words.
+
+    ``nested``: a map inside the body of another.
+    """
 
     kind: BlockKind
     comparison: Comparison
     combine: Combine
-    reserved0: 6
+    nested: 1
+    reserved0: 5
     join_count: 16
 
     operand: 32
@@ -87,13 +100,17 @@ class BlockEntry(data.Struct):
 
 
 class SuccessorEntry(data.Struct):
-    """One word: where a token goes when ``arm`` is taken."""
+    """One word: where a token goes when ``arm`` is taken.
+
+    ``likely`` (of a FORECAST): the tokens may come or not, they are not counted.
+    """
 
     destination: Node
     block: BLOCK_BITS
     arm: ARM_BITS
     kind: TokenKind
-    reserved: 4
+    index: IndexRule
+    likely: 1
 
 
 class BlockStatistics:
@@ -106,3 +123,5 @@ class BlockStatistics:
     ARRAY_CYCLES = 3
     MEAN_CYCLES = 4
     FAULTS = 5
+    FORECAST = 6
+    QUEUE = 7

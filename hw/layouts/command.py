@@ -36,6 +36,18 @@ class ClusterCommandStatus(data.Struct):
     reserved: 31
 
 
+class IndexSettings(data.Struct):
+    """The word of a cluster's ``INDEX_SETTINGS`` register.
+
+    ``store_bits``: bits of an index that the token store tells apart; each halves the number of
+    instances it has room for. ``inner_bits``: bits of an index that are those of an inner map.
+    """
+
+    store_bits: 4
+    inner_bits: 4
+    reserved: 24
+
+
 class ClusterEvent(enum.Enum, shape=5):
     """What may happen in a cluster that the host should know: bits of its ``EVENTS`` register."""
 

@@ -39,7 +39,11 @@ class Element(enum.Enum, shape=2):
 
 
 class DescriptorHeader(data.Struct):
-    """The first eight words of a task descriptor."""
+    """The first eight words of a task descriptor.
+
+    ``early_inputs``: what the input entries read never changes while the program is loaded, so that
+    it may be read before the task's token comes.
+    """
 
     magic: 8
     domain: 8
@@ -52,7 +56,8 @@ class DescriptorHeader(data.Struct):
     trips_from_token: 1
     has_result: 1
     half_scratchpad: 1
-    reserved0: 5
+    early_inputs: 1
+    reserved0: 4
     input_count: 8
     output_count: 8
     stream_count: 8

@@ -84,6 +84,8 @@ class ClusterRegister:
     """Read only: a ``ClusterCommandStatus``."""
     EVENTS = 0x10
     """A bit a ``ClusterEvent`` that happened; writing 1 clears the bit."""
+    INDEX_SETTINGS = 0x14
+    """An ``IndexSettings``; to be written only while no instance runs."""
 
 
 KERNEL_TABLE_ENTRY_WORDS = 2

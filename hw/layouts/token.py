@@ -12,14 +12,16 @@ ARM_BITS = 5
 SHARD_BITS = 4
 
 
-class TokenKind(enum.Enum, shape=2):
+class TokenKind(enum.Enum, shape=3):
     """``ARRIVE``: a token arrives at a block. ``EXPECT``: tells a gather how many to await.
-    ``COMPLETE``: a sink hands its result to the host. ``FAULT``: a block failed (to the host)."""
+    ``COMPLETE``: a sink hands its result to the host. ``FAULT``: a block failed (to the host).
+    ``FORECAST``: tells a task block how many tokens will come."""
 
     ARRIVE = 0
     EXPECT = 1
     COMPLETE = 2
     FAULT = 3
+    FORECAST = 4
 
 
 class Token(data.Struct):

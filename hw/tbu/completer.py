@@ -16,6 +16,8 @@ from .layouts import task_layout, window_layout
 class Completer(Block):
     """Turns a finished task into its completion and frees what it owned.
 
+    A prepared task that was dropped has no completion.
+
     Parameters
     ----------
     pea: the array's configuration.
@@ -56,13 +58,14 @@ class Completer(Block):
             self.release_window.eq(task.window),
             since_dispatch.eq(self.now - task.started),
         ]
-        with m.If(self.finished):
+        reported = self.finished & ~task.prepared
+        with m.If(reported):
             m.d.sync += previous.eq(0)
         with m.Elif(~previous.all()):
             m.d.sync += previous.eq(previous + 1)
         with m.If(self.task.ready):
-            m.d.sync += completion.valid.eq(self.task.valid)
-        with m.If(self.finished):
+            m.d.sync += completion.valid.eq(reported)
+        with m.If(reported):
             m.d.sync += [
                 getattr(completion.payload, name).eq(getattr(task, name))
                 for name in ("block", "instance", "index", "shard", "status", "array_cycles")

@@ -20,6 +20,7 @@ from ..library import Block, add_block
 from ..memory import BankWritePort
 from .burst_requester import BurstRequester
 from .descriptor_checker import DescriptorChecker
+from .dispatch_queue import Fetch
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 
@@ -34,7 +35,7 @@ class DescriptorFetcher(Block):
 
     Ports
     -----
-    dispatch: stream in of :class:`Dispatch`. task: stream out of ``task_layout``.
+    dispatch: stream in of :class:`Fetch`. task: stream out of ``task_layout``.
     memory: ``Out(MemoryClient)``. buffer: the port on the descriptor buffer.
     finished: in, pulse, a task has left the TBU, its slot is free.
     now: in, 32 bits, the clock. active: out, 1 bit, a dispatch is here.
@@ -52,7 +53,7 @@ class DescriptorFetcher(Block):
         self.buffer_bits = (descriptor_words * DESCRIPTOR_SLOTS - 1).bit_length()
         super().__init__(
             {
-                "dispatch": In(stream.Signature(Dispatch)),
+                "dispatch": In(stream.Signature(Fetch)),
                 "task": Out(stream.Signature(task_layout(pea))),
                 "memory": Out(MemoryClient()),
                 "buffer": Out(BankWritePort(self.buffer_bits)),
@@ -75,7 +76,7 @@ class DescriptorFetcher(Block):
         add_block(m, platform, "checker", checker)
         wiring.connect(m, requester.request, wiring.flipped(self.memory.request))
 
-        dispatch, started = Signal(Dispatch), Signal(32)
+        dispatch, prepared, started = Signal(Dispatch), Signal(), Signal(32)
         header = Signal(DescriptorHeader)
         slot, held = Signal(range(DESCRIPTOR_SLOTS)), Signal(range(DESCRIPTOR_SLOTS + 1))
         left, position = Signal(16), Signal(range(self.descriptor_words))
@@ -118,7 +119,8 @@ class DescriptorFetcher(Block):
             with m.State("IDLE"):
                 m.d.comb += self.dispatch.ready.eq(held != DESCRIPTOR_SLOTS)
                 m.d.sync += [
-                    dispatch.eq(self.dispatch.payload),
+                    dispatch.eq(self.dispatch.payload.dispatch),
+                    prepared.eq(self.dispatch.payload.prepared),
                     started.eq(self.now),
                     position.eq(0),
                     left.eq(DESCRIPTOR_HEADER_WORDS),
@@ -191,11 +193,14 @@ class DescriptorFetcher(Block):
                 "output_count",
                 "stream_count",
                 "half_scratchpad",
+                "trips_from_token",
+                "early_inputs",
             )
         ]
         m.d.comb += [
             task.slot.eq(slot),
             task.started.eq(started),
+            task.prepared.eq(prepared),
             task.body_trips.eq(Mux(header.trips_from_token, dispatch.value, header.body_trips)),
             task.status.eq(
                 Mux(

@@ -10,6 +10,7 @@ from ..config import PeaConfig
 from ..layouts.descriptor import DESCRIPTOR_HEADER_WORDS, Status
 from ..library import Block, add_block
 from ..memory import BankReadPort, BankWritePort
+from .dispatch_queue import Verdict
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 from .transfer_engine import TransferEngine
@@ -28,6 +29,7 @@ class InputDma(Block):
     task: stream in, filled: stream out, of ``task_layout``.
     memory: ``Out(MemoryClient)``. buffer: the port on the descriptor buffer. scratchpad: the port
     on the scratchpad.
+    verdict: in, about the prepared task. It waits for it if its operands may not be read early.
     active: out, 1 bit, a task's operands are on their way.
 
     Timing: a word a cycle once the first has come; see :class:`TransferEngine`.
@@ -50,6 +52,7 @@ class InputDma(Block):
                 "memory": Out(MemoryClient()),
                 "buffer": Out(BankReadPort(self.buffer_bits)),
                 "scratchpad": Out(BankWritePort(address_bits - 2)),
+                "verdict": In(Verdict),
                 "active": Out(1),
             },
             context_banks=pea.context_banks,
@@ -98,6 +101,7 @@ class InputDma(Block):
         with m.Elif(moved):
             m.d.sync += [row.address.eq(row.address + 1), row.words.eq(row.words - 1)]
 
+        early = self.task.payload.prepared & (self.task.payload.input_count != 0)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.task.ready.eq(1)
@@ -106,6 +110,14 @@ class InputDma(Block):
                     m.next = "HAND ON"
                     with m.If(self.task.payload.status == Status.OK):
                         m.next = "START"
+                        with m.If(early & ~self.task.payload.early_inputs):
+                            m.next = "WAIT"
+            with m.State("WAIT"):
+                with m.If(self.verdict == Verdict.GO):
+                    m.next = "START"
+                with m.Elif(self.verdict == Verdict.DROP):
+                    m.d.sync += task.status.eq(Status.ABORTED)
+                    m.next = "HAND ON"
             with m.State("START"):
                 m.d.comb += [engine.start.eq(1), self.active.eq(1)]
                 m.next = "MOVE"

@@ -59,7 +59,7 @@ def task_layout(pea: PeaConfig) -> data.StructLayout:
 
     A task whose ``status`` is not OK passes the remaining stages untouched. ``holds_bank`` and
     ``holds_window``: it owns a context bank, or a part of the scratchpad, that must be released.
-    ``started``: the clock when its dispatch was taken.
+    ``started``: the clock when its dispatch was taken. ``prepared``: its dispatch has not come yet.
     """
     return data.StructLayout(
         {
@@ -85,6 +85,9 @@ def task_layout(pea: PeaConfig) -> data.StructLayout:
             "window": window_layout(),
             "holds_window": 1,
             "started": 32,
+            "prepared": 1,
+            "trips_from_token": 1,
+            "early_inputs": 1,
             "array_cycles": 32,
         }
     )

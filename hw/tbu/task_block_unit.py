@@ -3,8 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
@@ -19,6 +18,7 @@ from .completer import Completer
 from .configurator import StreamConfigurator
 from .context_loader import ContextLoader
 from .descriptor_fetcher import DescriptorFetcher
+from .dispatch_queue import DispatchQueue
 from .edge_port import EdgePort
 from .input_dma import InputDma
 from .input_stream import MINIMUM_DEPTH
@@ -26,6 +26,7 @@ from .layouts import DESCRIPTOR_SLOTS
 from .memory_multiplexer import MemoryMultiplexer
 from .output_dma import OutputDma
 from .runner import Runner
+from .start_gate import StartGate
 from .window_allocator import WindowAllocator
 
 OUTSTANDING_BURSTS = 8
@@ -46,6 +47,8 @@ class TaskBlockUnit(Block):
     Ports
     -----
     dispatch: stream in of :class:`Dispatch`, carried out in order.
+    hint, hint_valid: in, a dispatch that is likely to come and may be prepared; forget: in, pulse:
+    what has been prepared is out of date (see :class:`DispatchQueue`).
     completion: stream out of :class:`Completion`, one for every dispatch, in order.
     memory: ``Out(MemoryPort)``, any address of the chip.
     kernel_table_address: in, 22 bits, byte offset in the own cluster; kernel_count: in, 16 bits.
@@ -68,6 +71,9 @@ class TaskBlockUnit(Block):
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
+                "hint": In(Dispatch),
+                "hint_valid": In(1),
+                "forget": In(1),
                 "completion": Out(stream.Signature(Completion)),
                 "memory": Out(MemoryPort()),
                 "kernel_table_address": In(OFFSET_BITS),
@@ -91,11 +97,13 @@ class TaskBlockUnit(Block):
         edges = pea.rows + pea.columns
         depth = max(unit.stream_fifo_depth, MINIMUM_DEPTH)
 
+        queue = DispatchQueue(unit.descriptor_queue_depth)
         fetcher = DescriptorFetcher(pea, unit.descriptor_words, burst)
         loader = ContextLoader(pea, burst)
         allocator = WindowAllocator(pea)
         filler = InputDma(pea, address_bits, unit.descriptor_words, burst)
         configurator = StreamConfigurator(pea, address_bits, unit.descriptor_words)
+        gate = StartGate(pea)
         runner = Runner(pea)
         storer = OutputDma(pea, address_bits, unit.descriptor_words, burst)
         completer = Completer(pea)
@@ -106,11 +114,13 @@ class TaskBlockUnit(Block):
         )
         core = ArrayCore(pea)
         for name, block in (
+            ("queue", queue),
             ("fetcher", fetcher),
             ("loader", loader),
             ("allocator", allocator),
             ("filler", filler),
             ("configurator", configurator),
+            ("gate", gate),
             ("runner", runner),
             ("storer", storer),
             ("completer", completer),
@@ -123,18 +133,27 @@ class TaskBlockUnit(Block):
 
         now = Signal(32)
         m.d.sync += now.eq(now + 1)
-        self._queue_dispatches(m, fetcher.dispatch)
+        wiring.connect(m, wiring.flipped(self.dispatch), queue.dispatch)
+        wiring.connect(m, queue.fetch, fetcher.dispatch)
 
         # The stages, in order.
         wiring.connect(m, fetcher.task, loader.task)
         wiring.connect(m, loader.loaded, allocator.task)
         wiring.connect(m, allocator.placed, filler.task)
         wiring.connect(m, filler.filled, configurator.task)
-        wiring.connect(m, configurator.configured, runner.task)
+        wiring.connect(m, configurator.configured, gate.task)
+        wiring.connect(m, gate.passed, runner.task)
         wiring.connect(m, runner.ended, storer.task)
         wiring.connect(m, storer.stored, completer.task)
         wiring.connect(m, completer.completion, wiring.flipped(self.completion))
         m.d.comb += [
+            queue.now.eq(now),
+            queue.hint.eq(self.hint),
+            queue.hint_valid.eq(self.hint_valid),
+            queue.forget.eq(self.forget),
+            queue.resolved.eq(gate.resolved),
+            gate.verdict.eq(queue.verdict),
+            filler.verdict.eq(queue.verdict.verdict),
             fetcher.now.eq(now),
             completer.now.eq(now),
             fetcher.finished.eq(completer.finished),
@@ -195,20 +214,6 @@ class TaskBlockUnit(Block):
         ]
         self._report_activity(m, fetcher, loader, filler, runner, storer)
         return m
-
-    def _queue_dispatches(self, m: Module, consumer: Any) -> None:
-        """Dispatches wait in a queue of ``descriptor_queue_depth``."""
-        layout = data.Layout.cast(Dispatch)
-        queue = SyncFIFO(width=layout.size, depth=self.unit.descriptor_queue_depth)
-        m.submodules.dispatches = queue
-        m.d.comb += [
-            queue.w_data.eq(self.dispatch.payload),
-            queue.w_en.eq(self.dispatch.valid),
-            self.dispatch.ready.eq(queue.w_rdy),
-            consumer.payload.eq(queue.r_data),
-            consumer.valid.eq(queue.r_rdy),
-            queue.r_en.eq(consumer.ready),
-        ]
 
     def _report_activity(
         self, m: Module, fetcher: Any, loader: Any, filler: Any, runner: Any, storer: Any

@@ -11,6 +11,7 @@ from octopus.hw.layouts.block import (
     BlockStatistics,
     Combine,
     Comparison,
+    IndexRule,
     SuccessorEntry,
 )
 from octopus.hw.layouts.descriptor import Status
@@ -116,7 +117,7 @@ class GoldenDriver:
 
     def _deliver(self, token: TokenModel, cluster: Cluster) -> None:
         model = self._model(cluster)
-        if token.block < len(model.blocks):
+        if token.block < len(model.blocks) and token.kind != TokenKind.FORECAST.value:
             self._count(cluster, token.block, BlockStatistics.ARRIVALS)
         following, tasks = model.deliver(token)
         self.tokens.extend(following)
@@ -182,7 +183,14 @@ class GoldenDriver:
         entry = unpack(SuccessorEntry, [self.space[cluster][offset]])
         node = unpack(Node, [entry["destination"]])
         place = None if node["host"] else (node["x"], node["y"])
-        return Successor(place, entry["block"], TokenKind(entry["kind"]), entry["arm"])
+        return Successor(
+            place,
+            entry["block"],
+            TokenKind(entry["kind"]),
+            entry["arm"],
+            IndexRule(entry["index"]),
+            bool(entry["likely"]),
+        )
 
     def _split(self, address: int) -> tuple[Cluster, int]:
         coordinates = address >> OFFSET_BITS

@@ -9,8 +9,10 @@ from amaranth.lib import data
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from octopus.hw.layouts.block import BlockStatistics
-from octopus.hw.layouts.space import ConfigurationRegion
+from octopus.hw.layouts.command import IndexSettings
+from octopus.hw.layouts.space import ClusterRegister, ConfigurationRegion
 from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch
+from octopus.hw.layouts.words import pack
 from octopus.verify.bench.cbu_graphs import Graph
 from octopus.verify.bench.cbu_system import (
     TBU_QUEUE,
@@ -32,7 +34,7 @@ from octopus.verify.golden.cbu import (
 
 CONFIGURATION_OFFSET_BITS = 21
 STATISTICS_BYTES = 4 * BlockStatistics.WORDS
-STATISTICS_FIELDS = BlockStatistics.FAULTS + 1
+STATISTICS_FIELDS = BlockStatistics.QUEUE + 1
 
 
 class Stream:
@@ -163,6 +165,10 @@ class Player:
         self.device.x.value, self.device.y.value = self.place
         for offset, word in table_writes(self.blocks):
             await self.access(offset, word)
+        (word,) = pack(
+            IndexSettings, {"store_bits": graph.store_bits, "inner_bits": graph.inner_bits}
+        )
+        await self.access(ClusterRegister.INDEX_SETTINGS, word)
         # Reset leaves the statistics as they were.
         for block in range(len(self.blocks)):
             for field in range(STATISTICS_FIELDS):

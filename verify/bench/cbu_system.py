@@ -40,6 +40,7 @@ def table_writes(blocks: Sequence[BlockModel]) -> list[tuple[int, int]]:
                 "descriptor": block.descriptor,
                 "task_block_units": block.task_block_units,
                 "kernel": block.kernel,
+                "nested": int(block.nested),
             },
         )
         base = ConfigurationRegion.BLOCK_TABLE + 32 * number
@@ -53,6 +54,8 @@ def table_writes(blocks: Sequence[BlockModel]) -> list[tuple[int, int]]:
                     "block": successor.block,
                     "arm": successor.arm,
                     "kind": successor.kind,
+                    "index": successor.index,
+                    "likely": int(successor.likely),
                 },
             )
             writes.append((ConfigurationRegion.SUCCESSOR_TABLE + 4 * next_successor, word))

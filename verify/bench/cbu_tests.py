@@ -34,6 +34,8 @@ COMMAND = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND
 COMMAND_STATUS = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND_STATUS
 GRAPHS = int(os.environ.get("CBU_GRAPHS", "40"))
 ABORTS = int(os.environ.get("CBU_ABORTS", "15"))
+INDEX_BITS = ((2, 1), (3, 1), (4, 2), (5, 2))
+"""Settings of the token store: bits of an index, of them those of an inner map."""
 LONGEST_PAUSE = 3000
 """Cycles without any event after which a run counts as stuck: far more than the longest task and
 the longest way of a token, whatever stalls there are."""
@@ -49,11 +51,13 @@ class Job:
         self.execute: Execute = executor(with_faults)
         while True:
             units = config.cluster.task_block_units
-            self.graph: Graph = GraphMaker(random, places, units, depth=3).graph
+            bits = random.choice(((0, 0), (0, 0), *INDEX_BITS))
+            self.graph: Graph = GraphMaker(random, places, units, 3, *bits).graph
             self.graph.blocks.setdefault(HERE, [])
-            instances = random.randint(1, min(16, tables.instances))
+            rows = tables.instances >> bits[0]
+            instances = random.randint(1, min(16, rows))
             self.tokens: list[TokenModel] = start_tokens(
-                self.graph, random, random.sample(range(tables.instances), instances)
+                self.graph, random, random.sample(range(rows), instances)
             )
             self.models: dict[tuple[int, int], ControlBlockModel] = self.graph.models(
                 tables.instances
@@ -139,6 +143,8 @@ class Bench:
         await self.settle()
         assert sorted(player.to_host, key=repr) == sorted(expected, key=repr)
         ran = sorted((task for task, _ in player.ran), key=repr)
+        for block in range(len(job.graph.blocks[HERE])):
+            assert await player.statistics(block, BlockStatistics.QUEUE) == 0, block
         mine = [task for task in job.ran if task.place == HERE]
         assert ran == sorted([*mine, *ended], key=repr)
 
@@ -174,6 +180,8 @@ class Bench:
                 (BlockStatistics.FAULTS, model.faults[block]),
                 (BlockStatistics.BUSY_CYCLES, player.busy[block]),
                 (BlockStatistics.MEAN_CYCLES, player.mean[block]),
+                (BlockStatistics.FORECAST, model.forecasts[block] & 0xFFFFFFFF),
+                (BlockStatistics.QUEUE, 0),
             ):
                 found = await player.statistics(block, field)
                 assert found == expected, f"block {block}, field {field}: {found}, not {expected}"

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from octopus.hw.layouts.block import BlockKind, Combine, Comparison
+from octopus.hw.layouts.block import BlockKind, Combine, Comparison, IndexRule
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.token import TokenKind
 
@@ -23,12 +23,17 @@ Place = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class Successor:
-    """An entry of the successor table. ``destination`` None is the host."""
+    """An entry of the successor table. ``destination`` None is the host.
+
+    ``likely``: of a forecast, the tokens may come or not.
+    """
 
     destination: Place
     block: int
     kind: TokenKind = TokenKind.ARRIVE
     arm: int = 0
+    index: IndexRule = IndexRule.KEEP
+    likely: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class BlockModel:
     descriptor: int = 0
     kernel: int = 0
     task_block_units: int = 0
+    nested: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -99,22 +105,26 @@ class ControlBlockModel:
     ----------
     place: (x, y) of the cluster.
     blocks: the block table.
-    instances: number of instances the token store has room for.
+    instances: number of instances the token store has room for if it knows no index.
+    store_bits, inner_bits: of an index, as in ``IndexSettings``.
 
     Attributes
     ----------
-    arrivals, completions, faults: by block, as the statistics count them.
+    arrivals, completions, faults, forecasts: by block, as the statistics count them.
     closed: instances that are being aborted.
     """
 
     place: tuple[int, int]
     blocks: Sequence[BlockModel]
     instances: int
+    store_bits: int = 0
+    inner_bits: int = 0
     arrivals: Counter[int] = field(default_factory=Counter)
     completions: Counter[int] = field(default_factory=Counter)
     faults: Counter[int] = field(default_factory=Counter)
+    forecasts: Counter[int] = field(default_factory=Counter)
     closed: set[int] = field(default_factory=set)
-    _store: dict[tuple[int, int], _Stored] = field(default_factory=dict)
+    _store: dict[tuple[int, int, int], _Stored] = field(default_factory=dict)
     _shards: dict[tuple[int, int, int], list[ResultModel]] = field(default_factory=dict)
 
     def abort(self, first: int, last: int) -> None:
@@ -132,7 +142,7 @@ class ControlBlockModel:
         """The tokens and the tasks that follow from one token for this cluster."""
         if token.instance in self.closed:
             return [], []
-        if token.block >= len(self.blocks) or token.instance >= self.instances:
+        if token.block >= len(self.blocks) or token.instance >= (self.instances >> self.store_bits):
             return [_fault(token, Status.DESCRIPTOR_INVALID)], []
         self.arrivals[token.block] += token.kind == TokenKind.ARRIVE.value
         tokens, tasks = self._follow(token, self.blocks[token.block])
@@ -142,8 +152,16 @@ class ControlBlockModel:
     def _follow(
         self, token: TokenModel, block: BlockModel
     ) -> tuple[list[TokenModel], list[TaskModel]]:
+        if token.index >> self.store_bits and (
+            block.kind in (BlockKind.JOIN, BlockKind.GATHER)
+            or (block.kind == BlockKind.LOOP and block.comparison == Comparison.COUNT)
+        ):
+            return [_fault(token, Status.DESCRIPTOR_INVALID)], []
         if token.kind == TokenKind.EXPECT.value:
             return self._expect(token, block), []
+        if token.kind == TokenKind.FORECAST.value and block.kind == BlockKind.TASK:
+            self.forecasts[token.block] += token.value
+            return [], []
         if token.kind != TokenKind.ARRIVE.value or block.kind == BlockKind.INVALID:
             return [_fault(token, Status.DESCRIPTOR_INVALID)], []
         if block.kind == BlockKind.TASK:
@@ -175,7 +193,7 @@ class ControlBlockModel:
         total = results[0].value
         for item in results[1:]:
             total = combine(block.combine, total, item.value)
-        return _to_all(token, block, value=total)
+        return self._to_all(token, block, value=total)
 
     def _tasks(self, token: TokenModel, block: BlockModel) -> list[TaskModel]:
         shards = max(1, block.shards)
@@ -195,7 +213,7 @@ class ControlBlockModel:
         ]
 
     def _stored(self, token: TokenModel) -> _Stored:
-        return self._store.setdefault((token.instance, token.block), _Stored())
+        return self._store.setdefault((token.instance, token.block, token.index), _Stored())
 
     def _expect(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
         if block.kind != BlockKind.GATHER or token.value > MAXIMUM_EXPECTED:
@@ -208,24 +226,26 @@ class ControlBlockModel:
         if stored.expected is None or stored.arrivals < stored.expected:
             return []
         total = stored.combined if stored.expected else 0
-        self._store[token.instance, token.block] = _Stored()
-        return _to_all(token, block, value=total, index=0)
+        del self._store[token.instance, token.block, token.index]
+        return self._to_all(token, block, value=total)
 
     def _control(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
         kind, value = block.kind, token.value
         if kind in (BlockKind.SOURCE, BlockKind.MERGE, BlockKind.SINK):
-            return _to_all(token, block)
+            return self._to_all(token, block)
         if kind == BlockKind.BRANCH:
-            return _to_arm(token, block, int(holds(block.comparison, value, block.operand)))
+            return self._to_arm(token, block, int(holds(block.comparison, value, block.operand)))
         if kind == BlockKind.SWITCH:
-            return _to_arm(token, block, min(value, block.operand - 1))
+            return self._to_arm(token, block, min(value, block.operand - 1))
         if kind == BlockKind.MULTICAST:
             chosen = sum(value >> arm & 1 for arm in range(min(block.operand, 32)))
-            return _tokens(token, block, lambda item: bool(value >> item.arm & 1), expect=chosen)
+            return self._tokens(
+                token, block, lambda item: bool(value >> item.arm & 1), expect=chosen
+            )
         if kind == BlockKind.LOOP:
             return self._loop(token, block)
         if kind == BlockKind.MAP:
-            return _map(token, block)
+            return self._map(token, block)
         stored = self._stored(token)
         stored.combined = (
             combine(block.combine, stored.combined, value) if stored.arrivals else value
@@ -235,16 +255,77 @@ class ControlBlockModel:
             return self._gathered(token, block, stored)
         if stored.arrivals < block.join_count:
             return []
-        self._store[token.instance, token.block] = _Stored()
-        return _to_all(token, block, value=stored.combined, index=0)
+        del self._store[token.instance, token.block, token.index]
+        return self._to_all(token, block, value=stored.combined)
 
     def _loop(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
         if block.comparison != Comparison.COUNT:
-            return _to_arm(token, block, int(holds(block.comparison, token.value, block.operand)))
+            return self._to_arm(
+                token, block, int(holds(block.comparison, token.value, block.operand))
+            )
         stored = self._stored(token)
         again = stored.rounds < block.operand
         stored.rounds = stored.rounds + 1 if again else 0
-        return _to_arm(token, block, int(again))
+        return self._to_arm(token, block, int(again))
+
+    def _tokens(
+        self,
+        token: TokenModel,
+        block: BlockModel,
+        chosen: Callable[[Successor], bool],
+        expect: int | None = None,
+        value: int | None = None,
+    ) -> list[TokenModel]:
+        """One token to each chosen successor; EXPECT successors are always chosen."""
+        value = token.value if value is None else value
+        result = []
+        for item in block.successors:
+            number = value
+            if item.kind == TokenKind.EXPECT:
+                number = value if expect is None else expect
+            elif not chosen(item):
+                continue
+            elif item.kind == TokenKind.FORECAST:
+                number = 0 if item.likely else 1
+            result.append(self._token(token, item, token.index, number))
+        return result
+
+    def _token(self, token: TokenModel, item: Successor, index: int, value: int) -> TokenModel:
+        """A token to one successor; the index follows the entry's rule."""
+        if item.index == IndexRule.CLEAR:
+            index = 0
+        elif item.index == IndexRule.OUTER:
+            index >>= self.inner_bits
+        fields = (item.block, token.instance, index, value)
+        return TokenModel(item.destination, item.kind.value, *fields)
+
+    def _to_all(
+        self, token: TokenModel, block: BlockModel, value: int | None = None
+    ) -> list[TokenModel]:
+        return self._tokens(token, block, lambda item: True, value=value)
+
+    def _to_arm(self, token: TokenModel, block: BlockModel, arm: int) -> list[TokenModel]:
+        return self._tokens(token, block, lambda item: item.arm == arm)
+
+    def _map(self, token: TokenModel, block: BlockModel) -> list[TokenModel]:
+        first, limit = 0, MAXIMUM_FAN_OUT
+        if block.nested:
+            first, limit = token.index << self.inner_bits, 1 << self.inner_bits
+        if token.value > limit or token.value > MAXIMUM_FAN_OUT or first >= MAXIMUM_FAN_OUT:
+            return [_fault(token, Status.DESCRIPTOR_INVALID)]
+        announcing = (TokenKind.EXPECT, TokenKind.FORECAST)
+        result = [
+            self._token(token, item, token.index, 0 if item.likely else token.value)
+            for item in block.successors
+            if item.kind in announcing
+        ]
+        for index in range(first, first + token.value):
+            result += [
+                self._token(token, item, index, token.value)
+                for item in block.successors
+                if item.kind not in announcing
+            ]
+        return result
 
 
 def signed(word: int) -> int:
@@ -283,53 +364,6 @@ def _fault(token: TokenModel, status: Status) -> TokenModel:
     return TokenModel(
         None, TokenKind.FAULT.value, token.block, token.instance, token.index, 0, status.value
     )
-
-
-def _tokens(
-    token: TokenModel,
-    block: BlockModel,
-    chosen: Callable[[Successor], bool],
-    expect: int | None = None,
-    value: int | None = None,
-    index: int | None = None,
-) -> list[TokenModel]:
-    """One token to each chosen successor; EXPECT successors are always chosen."""
-    value = token.value if value is None else value
-    index = token.index if index is None else index
-    result = []
-    for item in block.successors:
-        if item.kind == TokenKind.EXPECT:
-            number = value if expect is None else expect
-            fields = (item.block, token.instance, 0, number)
-        elif chosen(item):
-            fields = (item.block, token.instance, index, value)
-        else:
-            continue
-        result.append(TokenModel(item.destination, item.kind.value, *fields))
-    return result
-
-
-def _to_all(
-    token: TokenModel, block: BlockModel, value: int | None = None, index: int | None = None
-) -> list[TokenModel]:
-    return _tokens(token, block, lambda item: True, value=value, index=index)
-
-
-def _to_arm(token: TokenModel, block: BlockModel, arm: int) -> list[TokenModel]:
-    return _tokens(token, block, lambda item: item.arm == arm)
-
-
-def _map(token: TokenModel, block: BlockModel) -> list[TokenModel]:
-    if token.value > MAXIMUM_FAN_OUT:
-        return [_fault(token, Status.DESCRIPTOR_INVALID)]
-    result = _tokens(token, block, lambda item: False)
-    for index in range(token.value):
-        result += [
-            made
-            for made in _tokens(token, block, lambda item: True, index=index)
-            if made.kind != TokenKind.EXPECT.value
-        ]
-    return result
 
 
 def run(

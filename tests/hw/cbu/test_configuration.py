@@ -62,7 +62,7 @@ def test_registers_drive_their_ports() -> None:
 
 def test_reserved_words_read_as_zero() -> None:
     async def body(ctx: Any, unit: ControlBlockUnit) -> None:
-        for offset in (Region.BLOCK_TABLE + 24, Region.BLOCK_TABLE + 28, Region.STATISTICS + 28):
+        for offset in (Region.BLOCK_TABLE + 24, Region.BLOCK_TABLE + 28):
             assert await access(ctx, unit, offset, 0xFFFFFFFF) == (0, False)
             assert await access(ctx, unit, offset) == (0, False)
 

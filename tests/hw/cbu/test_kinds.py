@@ -22,7 +22,7 @@ from octopus.verify.golden.cbu import (
 
 CONFIG = OctopusConfig.load("tiny")
 HERE = (0, 0)
-ARRIVE, EXPECT, COMPLETE, FAULT = TokenKind
+ARRIVE, EXPECT, COMPLETE, FAULT, FORECAST = TokenKind
 MINUS_ONE = 0xFFFFFFFF
 
 Seen = tuple[int, int, int, int]
@@ -145,9 +145,9 @@ def test_join_and_gather_combine(combine: Combine, total: int) -> None:
         BlockModel(BlockKind.GATHER, [host(8)], combine=combine),
     ]
     parts = (7, MINUS_ONE - 1, 3)
-    tokens = [arrive(value, index=4) for _ in range(2) for value in parts]
-    tokens += [expect(3, block=1)] + [arrive(value, index=4, block=1) for value in parts]
-    tokens += [arrive(value, 4, 1, 1) for value in parts] + [expect(3, 1, 1)]
+    tokens = [arrive(value) for _ in range(2) for value in parts]
+    tokens += [expect(3, block=1)] + [arrive(value, block=1) for value in parts]
+    tokens += [arrive(value, 0, 1, 1) for value in parts] + [expect(3, 1, 1)]
     seen = outcome(blocks, tokens)
     assert values(seen) == [(8, total)] * 2 + [(9, total)] * 2
     assert all(token.index == 0 for token in seen)
@@ -164,7 +164,7 @@ def test_map_numbers_its_tokens() -> None:
     rows = sorted((token.block, token.instance, token.index, token.value) for token in seen)
     assert rows == [
         (1, 0, 0, 3), (1, 0, 1, 3), (1, 0, 2, 3), (1, 2, 0, 1),
-        (2, 0, 0, 3), (2, 1, 0, 0), (2, 2, 0, 1),
+        (2, 0, 9, 3), (2, 1, 0, 0), (2, 2, 0, 1),
         (3, 0, 0, 3), (3, 0, 1, 3), (3, 0, 2, 3), (3, 2, 0, 1),
     ]  # fmt: skip
 
@@ -199,6 +199,11 @@ BAD_TOKENS = {
     "expect for a task": expect(1),
     "expect for a join": expect(1, block=2),
     "expecting too many": expect(1 << 16, block=3),
+    "index that a join does not know": arrive(1, 1, block=2),
+    "index that a gather does not know": arrive(1, 1, block=3),
+    "index that a counting loop does not know": arrive(1, 1, block=5),
+    "inner map too wide": arrive(2, 0, block=6),
+    "forecast for a join": TokenModel(HERE, FORECAST.value, 2, 0, 0, 5),
     "map too wide": arrive(4097, 3, block=1),
     "complete": TokenModel(HERE, COMPLETE.value, 0, 0, 0, 5),
     "fault": TokenModel(HERE, FAULT.value, 0, 0, 0, 5),
@@ -213,6 +218,8 @@ def test_bad_tokens_are_reported(name: str) -> None:
         BlockModel(BlockKind.JOIN, [host(1)], join_count=1),
         BlockModel(BlockKind.GATHER, [host(1)]),
         BlockModel(BlockKind.INVALID, [host(1)]),
+        BlockModel(BlockKind.LOOP, [host(1)], comparison=Comparison.COUNT, operand=1),
+        BlockModel(BlockKind.MAP, [host(1)], nested=True),
     ]
     token = BAD_TOKENS[name]
     seen = outcome(blocks, [token, arrive(5)])

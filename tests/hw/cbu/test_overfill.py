@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from octopus.hw.config import OctopusConfig
-from octopus.hw.layouts.block import BlockKind
+from octopus.hw.layouts.block import BlockKind, IndexRule
 from octopus.hw.layouts.token import TokenKind
 from octopus.verify.bench.cbu_graphs import executor
 from octopus.verify.bench.cbu_system import ControlSystem
@@ -29,6 +29,11 @@ ARRIVE, EXPECT, COMPLETE = TokenKind.ARRIVE, TokenKind.EXPECT, TokenKind.COMPLET
 
 def to(block: int, kind: TokenKind = ARRIVE) -> Successor:
     return Successor(HERE, block, kind)
+
+
+def out(block: int) -> Successor:
+    """Out of a map."""
+    return Successor(HERE, block, index=IndexRule.CLEAR)
 
 
 def check(
@@ -57,7 +62,7 @@ def test_maps_wider_than_every_queue() -> None:
     blocks = [
         BlockModel(BlockKind.MAP, (to(1), to(3, EXPECT))),
         BlockModel(BlockKind.TASK, (to(2),)),
-        BlockModel(BlockKind.TASK, (to(3),)),
+        BlockModel(BlockKind.TASK, (out(3),)),
         BlockModel(BlockKind.GATHER, (Successor(None, 3, COMPLETE),)),
     ]
     check(blocks, [source(instance, 300) for instance in range(3)])
@@ -79,7 +84,7 @@ def test_more_maps_than_can_be_suspended() -> None:
     blocks = [
         BlockModel(BlockKind.SOURCE, [to(1)] * 30),
         BlockModel(BlockKind.MAP, (to(2), to(3, EXPECT))),
-        BlockModel(BlockKind.TASK, (to(3),)),
+        BlockModel(BlockKind.TASK, (out(3),)),
         BlockModel(BlockKind.JOIN, (Successor(None, 3, COMPLETE),), join_count=30 * 8),
     ]
     blocks[1] = BlockModel(BlockKind.MAP, (to(2),))
@@ -132,7 +137,7 @@ def test_control_tokens_pass_waiting_tasks() -> None:
 def test_shards_of_more_tasks_than_can_be_tracked() -> None:
     blocks = [
         BlockModel(BlockKind.MAP, (to(1), to(2, EXPECT))),
-        BlockModel(BlockKind.TASK, (to(2),), shards=3),
+        BlockModel(BlockKind.TASK, (out(2),), shards=3),
         BlockModel(BlockKind.GATHER, (Successor(None, 2, COMPLETE),)),
     ]
     check(blocks, [source(instance, 10) for instance in range(4)], OctopusConfig.load("default"))

@@ -1,0 +1,68 @@
+"""Where a prepared task waits for its dispatch."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from ..config import PeaConfig
+from ..layouts.descriptor import Status
+from ..library import Block
+from .dispatch_queue import PreparedVerdict, Verdict
+from .layouts import task_layout
+
+
+class StartGate(Block):
+    """Lets tasks pass to the array; the prepared one only with its verdict.
+
+    With GO it becomes a task like any other, with the value of its token; with DROP it passes
+    as a failed one.
+
+    Parameters
+    ----------
+    pea: the array's configuration.
+
+    Ports
+    -----
+    task: stream in, passed: stream out, of ``task_layout``.
+    verdict: in, :class:`PreparedVerdict`. resolved: out, pulse: the prepared task has passed.
+
+    Timing: combinational.
+    Errors: none. Source: own.
+    """
+
+    def __init__(self, pea: PeaConfig) -> None:
+        layout = task_layout(pea)
+        super().__init__(
+            {
+                "task": In(stream.Signature(layout)),
+                "passed": Out(stream.Signature(layout)),
+                "verdict": In(PreparedVerdict),
+                "resolved": Out(1),
+            },
+            context_banks=pea.context_banks,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        task, passed, verdict = self.task.payload, self.passed.payload, self.verdict
+        opens, go = Signal(), Signal()
+        m.d.comb += [
+            go.eq(verdict.verdict == Verdict.GO),
+            opens.eq(~task.prepared | (verdict.verdict != Verdict.NONE)),
+            self.passed.valid.eq(self.task.valid & opens),
+            self.task.ready.eq(self.passed.ready & opens),
+            self.resolved.eq(self.passed.valid & self.passed.ready & task.prepared),
+            passed.eq(task),
+        ]
+        with m.If(task.prepared & go):
+            m.d.comb += [
+                passed.prepared.eq(0),
+                passed.value.eq(verdict.value),
+                passed.started.eq(verdict.started),
+                passed.body_trips.eq(Mux(task.trips_from_token, verdict.value, task.body_trips)),
+            ]
+        with m.Elif(task.prepared & (task.status == Status.OK)):
+            m.d.comb += passed.status.eq(Status.ABORTED)
+        return m
