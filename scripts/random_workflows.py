@@ -21,19 +21,10 @@ from octopus.sched.workflow.generate import RandomWorkflow, random_instances
 from octopus.sim.chip import Chip
 from octopus.sim.driver import ChipDriver
 from octopus.sim.toolchain import ToolchainError
+from octopus.verify.bench.control_latency import small_chip
 
 INSTANCES = 12
 LIMIT_CYCLES = 1_000_000
-
-
-def small_chip() -> OctopusConfig:
-    """Two clusters of two TBUs, with room for large workflows."""
-    content = OctopusConfig.load("tiny").model_dump()
-    content["name"] = "random"
-    content["mesh"] = {"rows": 1, "columns": 2}
-    content["cluster"] |= {"task_block_units": 2, "memory_words": 16384}
-    content["control_block_unit"] |= {"blocks": 128, "successors": 256}
-    return OctopusConfig.model_validate(content)
 
 
 def faults(chip: Chip, config: OctopusConfig, seed: int, size: int) -> list[str]:
