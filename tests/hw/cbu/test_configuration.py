@@ -72,7 +72,7 @@ def test_reserved_words_read_as_zero() -> None:
 @pytest.mark.parametrize(
     "offset",
     [
-        ClusterRegister.EVENTS + 4,
+        ClusterRegister.INDEX_SETTINGS + 4,
         Region.BLOCK_TABLE - 4,
         Region.BLOCK_TABLE + 32 * BLOCKS,
         Region.BLOCK_TABLE + 2,

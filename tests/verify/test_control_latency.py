@@ -1,0 +1,69 @@
+"""Cycles of control on a simulated chip, and a sample of random workflows on it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from octopus.hw.config import OctopusConfig
+from octopus.sched.lowering import lower
+from octopus.sched.policies.placement import random_placement
+from octopus.sched.runtime import Runtime
+from octopus.sched.workflow import ReferenceExecutor
+from octopus.sched.workflow.generate import RandomWorkflow, random_instances
+from octopus.sim.chip import Chip
+from octopus.sim.driver import ChipDriver
+from octopus.verify.bench.control_latency import ControlProbe, latency, small_chip
+
+SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
+WORKFLOWS = 5
+
+
+@pytest.fixture(scope="module")
+def config() -> OctopusConfig:
+    return small_chip()
+
+
+@pytest.fixture(scope="module")
+def chip(config: OctopusConfig) -> Iterator[Chip]:
+    with Chip.build(config) as built:
+        yield built
+
+
+@pytest.mark.parametrize(("hops", "announced", "cycles"), [(0, True, 11), (1, True, 18)])
+def test_successor_starts(
+    chip: Chip, config: OctopusConfig, hops: int, announced: bool, cycles: int
+) -> None:
+    """From a task's completion through a branch to the first step of the next task's array."""
+    chip.reset()
+    probe = ControlProbe(ChipDriver(chip), config, (hops, 0), announced)
+    for _ in range(3):
+        probe.run()
+        chip.step(200)
+        assert latency(chip.events()).cycles == cycles
+
+
+def test_the_host_is_slower(chip: Chip, config: OctopusConfig) -> None:
+    """The same decision, taken by a host that needs no time to think."""
+    found = {}
+    for host_driven in (False, True):
+        chip.reset()
+        probe = ControlProbe(ChipDriver(chip), config, host_driven=host_driven)
+        for _ in range(2):
+            probe.run()
+            chip.step(200)
+        found[host_driven] = latency(chip.events()).cycles
+    assert found[True] > 10 * found[False]
+
+
+@pytest.mark.parametrize("seed", range(SEED * 1000, SEED * 1000 + WORKFLOWS))
+def test_random_workflows(chip: Chip, config: OctopusConfig, seed: int) -> None:
+    """Results and token counts of the reference executor; more: scripts/random_workflows.py."""
+    workflow = RandomWorkflow(seed, 25).build()
+    program = lower(workflow, random_placement(workflow, config, seed), config)
+    given = random_instances(workflow, 8, seed)
+    chip.reset()
+    runtime = Runtime(ChipDriver(chip), program)
+    runtime.load()
+    report = runtime.run(given, limit_cycles=1_000_000)
+    assert report.differences(ReferenceExecutor(workflow).run(given)) == []
