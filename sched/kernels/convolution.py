@@ -194,11 +194,7 @@ class ConvolutionTask(Task):
     ) -> list[int]:
         """As :class:`Task`."""
         pea, windows, output = config.pea, self.windows, self.outputs[0]
-        if windows.out_height > pea.rows:
-            raise TaskError(
-                f"{self.name}: {windows.out_height} rows of results in one task; allowed: "
-                f"{pea.rows}, one a row of the array"
-            )
+        self.check_rows(pea)
         launch = Launch(config, self, buffers)
         place = spread(
             lambda padding: self._west(pea, padding),
@@ -243,6 +239,18 @@ class ConvolutionTask(Task):
             domain=domain,
             cycle_limit=cycle_limit,
         )
+
+    def check_rows(self, pea: PeaConfig) -> None:
+        """Refuse more rows of results than the array has rows.
+
+        Raises:
+            TaskError: there are more.
+        """
+        if self.windows.out_height > pea.rows:
+            raise TaskError(
+                f"{self.name}: {self.windows.out_height} rows of results in one task; allowed: "
+                f"{pea.rows}, one a row of the array"
+            )
 
     def _store(self, launch: Launch, result: int) -> None:
         """The results' way to memory: by pixels if these lie apart there, else by lines."""

@@ -47,7 +47,7 @@ def tile_convolution(task: "ConvolutionTask", config: OctopusConfig) -> Plan:
         (1, windows.window_columns),
         (1, 1),
     ):
-        cut = _choose(task, config, rows, columns)
+        cut = choose_cut(task, config, rows, columns)
         if cut is not None:
             break
     else:
@@ -55,7 +55,7 @@ def tile_convolution(task: "ConvolutionTask", config: OctopusConfig) -> Plan:
         raise TaskError(f"{task.name}: no part of it fits {words} words of scratchpad")
     output = task.outputs[0]
     if (cut.window_rows, cut.window_columns) == (windows.window_rows, windows.window_columns):
-        return Plan(list(shard(list(_steps(task, config, cut, output)), MAXIMUM_SHARDS)))
+        return Plan(list(shard(list(cut_steps(task, config, cut, output)), MAXIMUM_SHARDS)))
     return _in_parts(task, config, cut)
 
 
@@ -81,7 +81,7 @@ def _as_matrix(task: "ConvolutionTask", config: OctopusConfig) -> Plan:
     return replace(plan, steps=steps)
 
 
-def _choose(
+def choose_cut(
     task: "ConvolutionTask", config: OctopusConfig, window_rows: int, window_columns: int
 ) -> Cut | None:
     """The cut that takes the fewest cycles, by estimate; None if none fits."""
@@ -123,7 +123,8 @@ def _estimate(task: "ConvolutionTask", config: OctopusConfig, cut: Cut) -> float
         * -(-task.filters // cut.filters)
     )
     image = part.windows.used_height * part.windows.line_words
-    load = image + part.inputs[1].words + part.filters + TRANSFER_CYCLES
+    filters = sum(operand.words for operand in part.inputs if operand.name in ("weights", "bias"))
+    load = image + filters + TRANSFER_CYCLES
     pixels = part.windows.used_width if part.pixel_stride is not None else 1
     load += ROW_CYCLES * (part.windows.used_height * pixels + 2 * part.filters)
     run, store = part.run_cycles(config.pea) + TASK_CYCLES, part.outputs[0].words
@@ -157,7 +158,7 @@ def _part(
     return task.part(windows, first, filters, requantisation, bias or (whole and task.bias))
 
 
-def _steps(
+def cut_steps(
     task: "ConvolutionTask",
     config: OctopusConfig,
     cut: Cut,
@@ -210,7 +211,7 @@ def _in_parts(task: "ConvolutionTask", config: OctopusConfig, cut: Cut) -> Plan:
     steps: list[Step] = []
     for i, tap in enumerate(taps):
         bias = task.bias and i == 0
-        steps += _steps(task, config, cut, scratch[i], tap, bias)
+        steps += cut_steps(task, config, cut, scratch[i], tap, bias)
     steps = list(shard(steps, MAXIMUM_SHARDS))
     products = tuple(range(len(steps)))
     pixels = shape[0] * shape[1]

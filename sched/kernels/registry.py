@@ -22,6 +22,7 @@ from .plan import Computation
 from .task import TaskError
 
 MODULES = (
+    "arithmetic",
     "cholesky",
     "convolution",
     "depthwise",
@@ -29,10 +30,12 @@ MODULES = (
     "irregular",
     "layer_norm",
     "matrix",
+    "max_pool",
     "reduction",
     "sequence",
     "signal",
     "softmax",
+    "top_k",
 )
 """Modules of this package that hold public kernels."""
 
