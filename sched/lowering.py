@@ -163,7 +163,9 @@ class _ClusterLowering:
             self._write(1 << CONFIGURATION_BIT | offset, words)
         registers = 1 << CONFIGURATION_BIT | ConfigurationRegion.REGISTERS
         self._write(registers | ClusterRegister.KERNEL_TABLE_ADDRESS, [self.regions[0].offset])
-        self._write(registers | ClusterRegister.KERNEL_COUNT, [len(self.kernels)])
+        # The same number may have meant another kernel before: only a change makes TBUs forget.
+        for count in (0, len(self.kernels)):
+            self._write(registers | ClusterRegister.KERNEL_COUNT, [count])
 
     def _reserve(self, label: str, words: int) -> Region:
         region = Region(label, self.used * WORD_BYTES, words)

@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.block import BlockStatistics
+from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
 from octopus.sched.lowering import lower
 from octopus.sched.policies.placement import random_placement
+from octopus.sched.program import Program
 from octopus.sched.runtime import Runtime
 from octopus.sched.workflow import ReferenceExecutor
 from octopus.sched.workflow.generate import RandomWorkflow, random_instances
@@ -16,7 +20,7 @@ from octopus.sim.driver import ChipDriver
 from octopus.verify.bench.control_latency import ControlProbe, latency, small_chip
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
-WORKFLOWS = 5
+WORKFLOWS, ABORTS = 5, 4
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,36 @@ def test_random_workflows(chip: Chip, config: OctopusConfig, seed: int) -> None:
     runtime.load()
     report = runtime.run(given, limit_cycles=1_000_000)
     assert report.differences(ReferenceExecutor(workflow).run(given)) == []
+
+
+@pytest.mark.parametrize("seed", range(SEED * 1000, SEED * 1000 + ABORTS))
+def test_abort_in_the_middle(chip: Chip, config: OctopusConfig, seed: int) -> None:
+    """A workflow is given up at some moment; the next one runs as if it had been the first."""
+    random = Random(seed)
+    chip.reset()
+    driver = ChipDriver(chip)
+    for number in range(2):
+        workflow = RandomWorkflow(2 * seed + number, 20).build()
+        program = lower(workflow, random_placement(workflow, config, seed), config)
+        given = random_instances(workflow, 6, seed)
+        runtime = Runtime(driver, program)
+        runtime.load()
+        if number == 0:
+            for slot, instance in enumerate(given):
+                inputs = runtime._words(slot, instance)
+                runtime.start_instance(slot, instance.value, inputs)
+                chip.step(random.randint(0, 600))
+            driver.abort(0, config.control_block_unit.instances - 1)
+            for block in workflow.tasks:
+                assert _queue(driver, program, block.name) == 0
+        else:
+            report = runtime.run(given, limit_cycles=1_000_000)
+            assert report.differences(ReferenceExecutor(workflow).run(given)) == []
+
+
+def _queue(driver: ChipDriver, program: Program, name: str) -> int:
+    """Tasks of a block that have arrived and not ended."""
+    entry = 4 * (BlockStatistics.WORDS * program.numbers[name] + BlockStatistics.QUEUE)
+    offset = 1 << CONFIGURATION_BIT | ConfigurationRegion.STATISTICS | entry
+    address = address_of(*program.placement[name].cluster, offset)
+    return driver.read_memory(address, 1)[0]
