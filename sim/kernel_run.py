@@ -73,6 +73,8 @@ class KernelResult:
 
 def one_cluster(config: OctopusConfig, units: int) -> OctopusConfig:
     """The configuration with a single cluster of ``units`` TBUs (1 to 8), enough for a kernel."""
+    if config.clusters == 1 and config.cluster.task_block_units == units:
+        return config
     mesh = config.mesh.model_copy(update={"rows": 1, "columns": 1})
     cluster = config.cluster.model_copy(update={"task_block_units": units})
     name = f"{config.name}_cluster_{units}"

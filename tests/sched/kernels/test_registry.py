@@ -1,5 +1,7 @@
 """Every public kernel is documented, survives as text, and gives its reference's result."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,11 @@ def test_parameters_survive(name):
     assert entry.summary.endswith(".")
     for field in entry.parameters.model_fields:
         assert field in entry.description, field
+
+
+def test_every_kernel_is_in_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "kernels.md").read_text()
+    assert not [name for name in kernels() if f"`{name}`" not in text]
 
 
 @pytest.mark.parametrize(
