@@ -63,7 +63,6 @@ class WindowRead(Block):
             memory.request.payload.length.eq(chunk - 1),
             memory.request.payload.address.eq(address[2:] << 2),
             bus.rlast.eq(left == 1),
-            bus.rdata.eq(memory.response.payload.data),
         ]
         beat_taken = bus.rvalid & bus.rready
         checked = self.address.payload
@@ -90,6 +89,7 @@ class WindowRead(Block):
                 m.d.comb += [
                     bus.rvalid.eq(memory.response.valid),
                     memory.response.ready.eq(bus.rready),
+                    bus.rdata.eq(memory.response.payload.data),  # a refused beat shows no data
                     bus.rresp.eq(
                         Mux(memory.response.payload.error, Response.SLVERR, Response.OKAY)
                     ),

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from .axi_lite import LiteHandshake
+from .cbu_joins import JoinExact
+from .cbu_stores import ChooserBooks, FiringQueueExact, ShardsExact
 from .memory_arbitration import ReadAfterWrite, RoundRobinFair
 from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
 from .noc_routing import RouteReaches
 from .property import Property
+from .tbu_memory import BurstsCoverRow
+from .tbu_tasks import RunEnds, TagsTruthful, WindowsDisjoint
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,28 @@ MEMORY = [
     Claim("memory", partial(ReadAfterWrite, 4, 2, 3, 2)),
 ]
 
-CLAIMS = [*NOC, *MEMORY]
+TBU = [
+    Claim("tbu", WindowsDisjoint, True),
+    Claim("tbu", partial(TagsTruthful, 2), True),
+    Claim("tbu", partial(TagsTruthful, 4)),
+    Claim("tbu", RunEnds, True),
+    Claim("tbu", partial(BurstsCoverRow, 4, True), True),
+    Claim("tbu", partial(BurstsCoverRow, 8, False)),
+]
+
+CBU = [
+    Claim("cbu", partial(FiringQueueExact, 4, 3), True),
+    Claim("cbu", partial(FiringQueueExact, 8, 2)),
+    Claim("cbu", partial(ShardsExact, 2)),
+    Claim("cbu", partial(ChooserBooks, 2, 2), True),
+    Claim("cbu", partial(ChooserBooks, 4, 2)),
+    Claim("cbu", partial(JoinExact, "JOIN")),
+    Claim("cbu", partial(JoinExact, "GATHER")),
+]
+
+HOST = [Claim("host", LiteHandshake, True)]
+
+CLAIMS = [*NOC, *MEMORY, *TBU, *CBU, *HOST]
 
 
 def select(words: list[str], quick: bool = False) -> list[Claim]:

@@ -21,6 +21,10 @@ _ZERO_WIDTH = re.compile(
 )
 """Signals without a bit (an index into one thing), which make no difference."""
 
+_UNFIT = re.compile(r"-port (CLK|Q) ")
+"""Places for a defect that are none: a clock, and what a register's initial value belongs to (its
+input serves as well)."""
+
 _RUN = """
 import sys
 from pyosys import libyosys
@@ -104,21 +108,23 @@ def write_defects(netlist: Netlist, folder: Path, count: int, seed: int) -> list
     """Put ``count`` defects, one at a time, into the block under test.
 
     Writes ``defect0.aig`` and so on as :func:`write_graphs` writes ``bad.aig``. Yosys spreads the
-    defects over the block: a wire inverted, stuck, or joined to another by and, or, xor.
+    defects over what of the block the requirements look at: a wire inverted, stuck at a value, or
+    inverted while another has some value.
 
     Returns:
         Yosys's description of each defect.
     """
-    start = [f"hierarchy -top {TOP}", "proc", "design -save start"]
-    choose = f"mutate -list {4 * count} -seed {seed} -o defects.txt {TOP}.property.{DUT}*"
+    outputs = ["bad", *(f"reached{i}" for i in range(len(netlist.covers)))]
+    start = [f"hierarchy -top {TOP}", "proc", "flatten", *_only_output("bad", outputs)]
+    start += ["opt -full", "opt_clean -purge", "design -save start"]
+    choose = f"mutate -list {3 * count + 10} -seed {seed} -o defects.txt {TOP}/c:*.\\{DUT}*"
     _run_yosys(netlist, [*start, choose], folder)
     defects = (folder / "defects.txt").read_text().splitlines()
-    defects = [defect for defect in defects if "-port CLK " not in defect][:count]
-    outputs = ["bad", *(f"reached{i}" for i in range(len(netlist.covers)))]
+    defects = [d for d in defects if not _UNFIT.search(d)][:count]
     script = list(start)
     for number, defect in enumerate(defects):
         script += ["design -load start", defect, *_LOWER]
-        script += [*_only_output("bad", outputs), _write("bad", f"defect{number}")]
+        script.append(_write(f"defect{number}"))
     _run_yosys(netlist, script, folder)
     return [defect.removeprefix("mutate ") for defect in defects]
 
@@ -138,8 +144,8 @@ def _only_output(kept: str, outputs: Sequence[str]) -> list[str]:
     return [f"delete -output {others}" if others else "", "opt_clean -purge"]
 
 
-def _write(output: str, name: str = "") -> str:
-    return f"write_aiger -zinit -map {name or output}.map {name or output}.aig"
+def _write(name: str) -> str:
+    return f"write_aiger -zinit -map {name}.map {name}.aig"
 
 
 def _run_yosys(netlist: Netlist, script: list[str], folder: Path) -> None:

@@ -14,7 +14,7 @@ from amaranth.hdl import (
     Signal,
     Value,
 )
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 
 DUT = "dut"
 """Name of the submodule that holds the block under test: where defects are put."""
@@ -100,6 +100,14 @@ class Property:
         signal = Signal(shape, name=name)
         self._add_input(name, Value.cast(signal))
         return signal
+
+    def narrow(self, m: Module, target: Any, prefix: str, **bits: int) -> None:
+        """Drive ``target``, a structure, with values that are free in the named fields' lowest
+        bits and zero elsewhere: what a block only passes on need not be wide to be proven."""
+        parts = {name: self.free(width, f"{prefix}_{name}") for name, width in bits.items()}
+        for name, _ in data.Layout.cast(target.shape()):
+            field = Value.cast(target[name])
+            m.d.comb += field.eq(parts.get(name, 0))
 
     def constant(self, m: Module, shape: Any, name: str) -> Value:
         """A value that may be anything but never changes."""
