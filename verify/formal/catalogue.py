@@ -7,6 +7,7 @@ from functools import partial
 from .axi_lite import LiteHandshake
 from .cbu_joins import JoinExact
 from .cbu_stores import ChooserBooks, FiringQueueExact, ShardsExact
+from .cbu_walker import WalkerExact
 from .memory_arbitration import ReadAfterWrite, RoundRobinFair
 from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
@@ -73,6 +74,7 @@ CBU = [
     Claim("cbu", partial(ChooserBooks, 4, 2)),
     Claim("cbu", partial(JoinExact, "JOIN")),
     Claim("cbu", partial(JoinExact, "GATHER")),
+    *(Claim("cbu", partial(WalkerExact, mode)) for mode in ("ALL", "ARM", "MASK", "FAULT")),
 ]
 
 HOST = [Claim("host", LiteHandshake, True)]
