@@ -13,6 +13,7 @@ from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
 from .noc_routing import RouteReaches
 from .property import Property
+from .tbu_dispatch import DispatchesExact
 from .tbu_memory import BurstsCoverRow
 from .tbu_tasks import RunEnds, TagsTruthful, WindowsDisjoint
 
@@ -58,6 +59,8 @@ MEMORY = [
 ]
 
 TBU = [
+    Claim("tbu", partial(DispatchesExact, 2), True),
+    Claim("tbu", partial(DispatchesExact, 4)),
     Claim("tbu", WindowsDisjoint, True),
     Claim("tbu", partial(TagsTruthful, 2), True),
     Claim("tbu", partial(TagsTruthful, 4)),

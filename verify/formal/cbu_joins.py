@@ -116,6 +116,7 @@ class JoinExact(Property):
             store.entry.eq(evaluator.store),
             evaluator.stored.eq(store.stored),
             evaluator.in_table.eq(1),
+            evaluator.in_store.eq(1),
             entry.kind.eq(self.free(BlockKind, "entry_kind")),
             entry.combine.eq(Combine.SUM),
             entry.join_count.eq(self.free(2, "entry_join_count")),

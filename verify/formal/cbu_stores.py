@@ -140,6 +140,7 @@ class ChooserBooks(Property):
         self.place(m, dut, driven=("kernel",))
         m.d.comb += dut.kernel.eq(self.free(2, "kernel"))
         self.assume((dut.candidates & ~dut.open) == 0)
+        self.assume(~(dut.give & dut.hint))
         idle = Signal(dut.task_block_units)
         for unit in range(dut.task_block_units):
             count = Signal(range(limit + 2), name=f"given{unit}")

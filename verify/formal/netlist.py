@@ -116,7 +116,7 @@ def write_defects(netlist: Netlist, folder: Path, count: int, seed: int) -> list
     """
     outputs = ["bad", *(f"reached{i}" for i in range(len(netlist.covers)))]
     start = [f"hierarchy -top {TOP}", "proc", "flatten", *_only_output("bad", outputs)]
-    start += ["opt -full", "opt_clean -purge", "design -save start"]
+    start += ["opt -full", "memory_map", "opt -full", "opt_clean -purge", "design -save start"]
     choose = f"mutate -list {3 * count + 10} -seed {seed} -o defects.txt {TOP}/c:*.\\{DUT}*"
     _run_yosys(netlist, [*start, choose], folder)
     defects = (folder / "defects.txt").read_text().splitlines()

@@ -21,6 +21,7 @@ from .property import Property
 
 DEFAULT_SECONDS = 120
 DEFECT_SECONDS = 20
+DEFECT_ROUNDS = 4
 SEED = 1
 
 
@@ -115,11 +116,7 @@ def _find_out(
     for i, name in enumerate(circuit.covers):
         found = engine.search(work / f"reached{i}.aig", item.depth, seconds)
         covers[name] = found.cycle if found.verdict is Verdict.HIGH else None
-    names = write_defects(circuit, work, defects, SEED) if defects else []
-    caught = sum(
-        engine.search(work / f"defect{i}.aig", item.depth, DEFECT_SECONDS).verdict is Verdict.HIGH
-        for i in range(len(names))
-    )
+    caught, tried = _try_defects(item, circuit, defects, work)
     return replace(
         result,
         status=status,
@@ -127,8 +124,25 @@ def _find_out(
         clauses=finding.clauses,
         covers=covers,
         caught=caught,
-        defects=len(names),
+        defects=tried,
     )
+
+
+def _try_defects(
+    item: Property, circuit: netlist.Netlist, count: int, work: Path
+) -> tuple[int, int]:
+    """How many defects break the property, of how many tried: ``count``, and as many again (with
+    other seeds) as long as none does."""
+    caught = tried = 0
+    for seed in range(SEED, SEED + DEFECT_ROUNDS):
+        if caught or not count:
+            break
+        names = write_defects(circuit, work, count, seed)
+        tried += len(names)
+        for i in range(len(names)):
+            found = engine.search(work / f"defect{i}.aig", item.depth, DEFECT_SECONDS)
+            caught += found.verdict is Verdict.HIGH
+    return caught, tried
 
 
 def replay(
