@@ -328,8 +328,9 @@ class ControlBlockUnit(Block):
         """Tell the host when tokens have to wait for room."""
         walker, events = self.walker, self.events
         waits = walker.token.valid | self.token_in.valid
+        # Under pressure tokens wait that would have to have room in the queue otherwise.
         queue_full = (walker.level >= self.queue_depth - self.reserved) | (
-            walker.pressed & ~walker.token.valid
+            walker.pressed & ~(walker.token.valid & self.dispatcher.drained)
         )
         connect(m, events.notice, walker.notice)
         # A register in front keeps the register's logic off the queues' levels.

@@ -54,7 +54,7 @@ class ClusterEvent(enum.Enum, shape=5):
     TASK_TABLE_FULL = 0
     """No room for another ready task: tokens wait."""
     FIRING_QUEUE_FULL = 1
-    """No room for another firing: tokens wait."""
+    """The queue of firings is so full that tokens wait."""
 
 
 class HostOperation(enum.Enum, shape=4):

@@ -11,7 +11,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from octopus.hw.layouts.block import BlockStatistics
 from octopus.hw.layouts.command import IndexSettings
 from octopus.hw.layouts.space import ClusterRegister, ConfigurationRegion
-from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch
+from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch, TokenKind
 from octopus.hw.layouts.words import pack
 from octopus.verify.bench.cbu_graphs import Graph
 from octopus.verify.bench.cbu_system import (
@@ -66,7 +66,8 @@ class Player:
 
     Attributes
     ----------
-    to_host, ran: tokens the host got, tasks of the unit with their TBU.
+    to_host, notices: tokens the host got, those that tell of events. ran: tasks of the unit with
+        their TBU.
     busy: by block, the sum of busy cycles; mean: their running mean, as specified.
     stall, longest_task: chance not to be ready in a cycle; bound of a task's cycles.
     idle_cycles: cycles since a token, a dispatch or a completion last moved.
@@ -95,6 +96,7 @@ class Player:
         self.waiting: list[deque[dict[str, Any]]] = [deque() for _ in units]
         self.remaining = [0 for _ in units]
         self.to_host: list[TokenModel] = []
+        self.notices: list[TokenModel] = []
         self.ran: list[tuple[TaskModel, int]] = []
         self.busy: Counter[int] = Counter()
         self.mean: Counter[int] = Counter()
@@ -189,7 +191,9 @@ class Player:
 
     def send(self, token: TokenModel) -> None:
         """Bring a token to its destination, after a while if that is another cluster."""
-        if token.destination is None:
+        if token.destination is None and token.kind == TokenKind.ARRIVE.value:
+            self.notices.append(token)
+        elif token.destination is None:
             self.to_host.append(token)
         elif token.destination == self.place:
             self.arriving.append(token)

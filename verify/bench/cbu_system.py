@@ -13,7 +13,7 @@ from octopus.hw.cbu.control_block_unit import ControlBlockUnit
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockEntry, SuccessorEntry
 from octopus.hw.layouts.space import ConfigurationRegion
-from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch
+from octopus.hw.layouts.token import Completion, ControlPacket, Dispatch, TokenKind
 from octopus.hw.layouts.words import pack
 from octopus.verify.golden.cbu import BlockModel, ResultModel, TaskModel, TokenModel
 
@@ -116,7 +116,8 @@ class ControlSystem:
 
     Attributes
     ----------
-    to_host: tokens the host received. ran: tasks, with the TBU each ran on.
+    to_host, notices: tokens the host received, those that tell of events. ran: tasks, with the
+        TBU each ran on.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class ControlSystem:
         self.units = {place: ControlBlockUnit(config) for place in blocks}
         self.arriving: dict[Place, deque[TokenModel]] = {place: deque() for place in blocks}
         self.to_host: list[TokenModel] = []
+        self.notices: list[TokenModel] = []
         self.ran: list[tuple[TaskModel, int]] = []
         self.configured: set[Place] = set()
         self.cycles = 0
@@ -186,7 +188,9 @@ class ControlSystem:
                 simulator.add_testbench(process(place, unit, number, waiting), background=True)
 
     def _route(self, token: TokenModel) -> None:
-        if token.destination is None:
+        if token.destination is None and token.kind == TokenKind.ARRIVE.value:
+            self.notices.append(token)
+        elif token.destination is None:
             self.to_host.append(token)
         else:
             self.arriving[token.destination].append(token)

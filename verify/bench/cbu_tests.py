@@ -31,6 +31,7 @@ from octopus.verify.golden.cbu import (
 
 HERE, ELSEWHERE = (3, 1), (0, 2)
 COMMAND = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND
+EVENTS = ConfigurationRegion.REGISTERS + ClusterRegister.EVENTS
 COMMAND_STATUS = ConfigurationRegion.REGISTERS + ClusterRegister.COMMAND_STATUS
 GRAPHS = int(os.environ.get("CBU_GRAPHS", "40"))
 ABORTS = int(os.environ.get("CBU_ABORTS", "15"))
@@ -185,7 +186,23 @@ class Bench:
             ):
                 found = await player.statistics(block, field)
                 assert found == expected, f"block {block}, field {field}: {found}, not {expected}"
+        await self.check_events()
         self.cover(job)
+
+    async def check_events(self) -> None:
+        """Each event was told once, and writing its bit clears it."""
+        player = self.player
+        x, y = HERE
+        told = [notice.block for notice in player.notices]
+        assert len(set(told)) == len(told)
+        for notice in player.notices:
+            assert (notice.instance, notice.index, notice.status) == (0, x + 32 * y, 0)
+            assert notice.value >> notice.block & 1
+        events = await player.access(EVENTS)
+        assert events == sum(1 << number for number in told), (events, told)
+        await player.access(EVENTS, events)
+        assert await player.access(EVENTS) == 0
+        self.seen["event"] += len(told)
 
     def cover(self, job: Job) -> None:
         """Note what this job has exercised."""

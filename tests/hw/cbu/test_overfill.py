@@ -8,6 +8,7 @@ import pytest
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockKind, IndexRule
+from octopus.hw.layouts.command import ClusterEvent
 from octopus.hw.layouts.token import TokenKind
 from octopus.verify.bench.cbu_graphs import executor
 from octopus.verify.bench.cbu_system import ControlSystem
@@ -100,7 +101,9 @@ def test_static_fan_out_beyond_every_queue() -> None:
         BlockModel(BlockKind.TASK, [to(3)] * fan_out),
         BlockModel(BlockKind.JOIN, (Successor(None, 3, COMPLETE),), join_count=fan_out**3),
     ]
-    check(blocks, [source(0, 1)])
+    system = check(blocks, [source(0, 1)])
+    (notice,) = system.notices
+    assert notice.block == ClusterEvent.FIRING_QUEUE_FULL.value, "the host is told"
 
 
 @pytest.mark.parametrize("preset", ["tiny", "default"])
@@ -131,7 +134,17 @@ def test_control_tokens_pass_waiting_tasks() -> None:
     tokens = [source(0, number) for number in range(30)]
     tokens.append(TokenModel(HERE, ARRIVE.value, 1, 1, 0, 99))
     system = check(blocks, tokens, longest_task=60)
+    assert not system.notices, "there was room for all"
     assert [token.block for token in system.to_host].index(2) < 15
+
+
+def test_more_ready_tasks_than_there_is_room_for() -> None:
+    """Two hundred tokens from elsewhere for one slow TBU: they wait, and the host is told."""
+    blocks = [BlockModel(BlockKind.TASK, (Successor(None, 0, COMPLETE),))]
+    system = check(blocks, [source(0, number) for number in range(200)], longest_task=30)
+    (notice,) = system.notices
+    assert notice.block == ClusterEvent.TASK_TABLE_FULL.value
+    assert notice.value == 1 << ClusterEvent.TASK_TABLE_FULL.value
 
 
 def test_shards_of_more_tasks_than_can_be_tracked() -> None:
