@@ -2,8 +2,9 @@
 
 A task computes a panel of the result from a panel of rows and one of columns; while it runs,
 the operands of the next one are loaded into the other half of the scratchpad. Panels are chosen by
-the cycles that transfers and array will take. Where no panel fits with the whole inner
-dimension, chunks of it give 32-bit partial sums, which are then added.
+the cycles that transfers and array will take. Where no panel fits with the whole inner dimension,
+or none large enough to keep the array busy, chunks of it give 32-bit partial sums, which are
+then added.
 """
 
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ TRANSFER_CYCLES = 150
 
 ROW_CYCLES = 2
 """What a row of a transfer costs beside its words."""
+
+CHUNK_CHOICES = 6
+"""Numbers of chunks that are compared, from the first with which a panel fits."""
 
 INNER_BYTES = 4
 """Chunks of the inner dimension begin on words."""
@@ -63,27 +67,45 @@ def tile_matrix(task: "MatrixTask", config: OctopusConfig) -> Plan:
 
 
 def _choose(task: "MatrixTask", config: OctopusConfig) -> Panels:
-    """The panels that take the fewest cycles, by estimate."""
-    rows_step, columns_step = config.pea.rows, lcm(config.pea.columns, WORD_BYTES)
-    words = config.task_block_unit.scratchpad_words
-    chunks = 1
-    while True:
+    """The panels that take the fewest cycles, by estimate, among some numbers of chunks."""
+    best: tuple[float, Panels] | None = None
+    chunks, tried = 1, 0
+    while tried < CHUNK_CHOICES:
         inner = -(-task.features_in // chunks)
         inner += -inner % INNER_BYTES if chunks > 1 else 0
-        product = task if chunks == 1 else task.partial(with_bias=True)
-        best: tuple[float, Panels] | None = None
-        for rows in _sizes(task.rows, rows_step):
-            for columns in _sizes(task.features_out, columns_step):
-                part = product.part(rows, inner, columns)
-                if part.scratchpad_words(config.pea) > words:
-                    break
-                found = _estimate(task, part, config), Panels(rows, columns, inner)
-                best = min(best or found, found, key=lambda pair: pair[0])
-        if best is not None:
-            return best[1]
+        found = _choose_panels(task, config, inner)
+        if found is not None:
+            tried += 1
+            cycles = found[0] + (chunks > 1) * (chunks + 1) * task.rows * task.features_out
+            if best is None or cycles < best[0]:
+                best = cycles, found[1]
         if inner <= INNER_BYTES:
-            raise TaskError(f"{task.name}: no panel fits {words} words of scratchpad")
+            break
         chunks += 1
+    if best is None:
+        words = config.task_block_unit.scratchpad_words
+        raise TaskError(f"{task.name}: no panel fits {words} words of scratchpad")
+    return best[1]
+
+
+def _choose_panels(
+    task: "MatrixTask", config: OctopusConfig, inner: int
+) -> tuple[float, Panels] | None:
+    """The panels with this inner dimension and their cycles for all of it; None if none fits."""
+    rows_step, columns_step = config.pea.rows, lcm(config.pea.columns, WORD_BYTES)
+    words = config.task_block_unit.scratchpad_words
+    chunks = -(-task.features_in // inner)
+    product = task if chunks == 1 else task.partial(with_bias=True)
+    best: tuple[float, Panels] | None = None
+    for rows in _sizes(task.rows, rows_step):
+        for columns in _sizes(task.features_out, columns_step):
+            part = product.part(rows, inner, columns)
+            if part.scratchpad_words(config.pea) > words:
+                break
+            cycles = chunks * _estimate(task, part, config)
+            if best is None or cycles < best[0]:
+                best = cycles, Panels(rows, columns, inner)
+    return best
 
 
 def _sizes(total: int, step: int) -> list[int]:
