@@ -158,6 +158,10 @@ class PortRules:
     def _exit(self, node: Node, port: int, time: int) -> float:
         price = 0.0
         for other in self._at(port):
+            if other.role is Role.STORE:
+                _, taken = self.mapping.ports[other.name]
+                if (taken - time) % self.fabric.interval == 0:
+                    return NEVER
             if node.pair is not None:
                 alone = other.pair != node.pair
                 if alone and (other.role is Role.STORE or self._has_load(node.pair)):

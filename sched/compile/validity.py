@@ -8,6 +8,9 @@ so that those words come from, and go to, places nobody looks at.
 """
 
 from collections.abc import Mapping as Dictionary
+from functools import cached_property
+
+from octopus.hw.layouts.instruction import Operation
 
 from .fabric import REGISTER, Copy, Entry, Hold, Turn
 from .graph import Role, Use
@@ -19,16 +22,23 @@ FOREVER = 1 << 30
 class Validity:
     """``before`` of every node: meaningless iterations before the first real one.
 
-    ``early`` of the whole mapping: how many trips the body takes beyond the real ones.
+    ``after``: likewise after the last real one. ``early`` of the whole mapping: how many trips the
+    body takes beyond the real ones.
     """
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
         self._fabric = mapping.fabric
         self.before: dict[str, int] = {}
+        self.after: dict[str, int] = {}
+        self._shifts: dict[int, int] = {}
+        for name, (port, time) in mapping.ports.items():
+            if mapping.graph.nodes[name].role is Role.LOAD:
+                self._shifts[port] = max(self._shifts.get(port, 0), self.slack(time))
         for name in mapping.graph.order():
             if mapping.time(name) is not None:
                 self.before[name] = self._of(name)
+                self.after[name] = self._after_of(name)
 
     def slack(self, time: int) -> int:
         """By how many stages an instruction of ``time`` is enabled too early."""
@@ -46,6 +56,29 @@ class Validity:
                 before = min(before, self._over(delivery))
         return before
 
+    def _after_of(self, name: str) -> int:
+        mapping = self._mapping
+        node = mapping.graph.nodes[name]
+        time = mapping.time(name)
+        assert time is not None
+        if node.role is Role.LOAD:
+            # The stream of a computed access is empty when no offset comes any more.
+            if node.pair is not None:
+                return 0
+            return self._shifts[mapping.ports[name][0]] - self.slack(time)
+        after = FOREVER if node.role is Role.STORE else self.early - self.slack(time)
+        for number in range(len(node.operands)):
+            delivery = mapping.deliveries.get((name, number))
+            if delivery is not None and delivery.source != REGISTER:
+                own = self.after.get(delivery.net[0], FOREVER)
+                for step in delivery.steps:
+                    if isinstance(step, Turn | Copy) and step.source == REGISTER:
+                        own = self.early - self.slack(step.time)
+                    elif isinstance(step, Copy):
+                        own = min(own, self.early - self.slack(step.time))
+                after = min(after, own)
+        return after
+
     def _over(self, delivery: Delivery) -> int:
         """Of a value that arrives over a link."""
         before = self.before.get(delivery.net[0], FOREVER)
@@ -59,7 +92,7 @@ class Validity:
                 continue
         return before
 
-    @property
+    @cached_property
     def early(self) -> int:
         """Trips of the body beyond the real ones."""
         times = [time for _, time in self._mapping.places.values()]
@@ -91,8 +124,12 @@ class Validity:
             return "a round's last words would leave after the stages of the array"
         for name, before in self.before.items():
             node = graph.nodes[name]
-            if before and (name in carried or node.pair is not None or node.predicate is not None):
+            alone = node.pair is not None or node.predicate is not None
+            if before and (name in carried or alone):
                 return f"{name} would act before the first iteration"
+            guarded = alone and node.operation is not Operation.SELECT
+            if guarded and self.after[name]:
+                return f"{name} would act after the last iteration"
         return self._ports(graph.nodes)
 
     def _ports(self, nodes: Dictionary[str, object]) -> str | None:

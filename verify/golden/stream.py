@@ -19,10 +19,6 @@ from .arithmetic import signed_byte
 from .memory import Scratchpad
 
 
-class StarvedError(Exception):
-    """The array demands a word that can never come."""
-
-
 @dataclass(frozen=True)
 class Group:
     """A decoded stream group; field meanings as ``StreamGroup``."""
@@ -116,14 +112,16 @@ class Port:
     def demand(self) -> int | None:
         """The next word of the input stream; None if exhausted or not configured.
 
+        A gather is exhausted while no offset waits for its word.
+
         Raises:
-            StarvedError: a gather stream without an address. AccessError: outside.
+            AccessError: an address outside the scratchpad.
         """
         if self.source is None:
             return None
         if self.source.mode is StreamMode.COMPUTED:
             if not self._gathered:
-                raise StarvedError
+                return None
             return self._gathered.popleft()
         address = next(self._read_addresses, None)
         if address is None:

@@ -12,7 +12,7 @@ from .descriptor import Descriptor, TaskFailure, check_image, read_descriptor
 from .memory import AccessError, GlobalMemory, Scratchpad
 from .pea import ProcessingElementArray
 from .sequencer import Header, SequencerToken, tokens
-from .stream import Port, StarvedError
+from .stream import Port
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,7 @@ class TaskBlockUnit:
         cycles = 0
         token = next(run, None)
         while token is not None:
-            try:
-                self._cycle(header, token, west, north)
-            except StarvedError:
-                raise TaskFailure(Status.WATCHDOG, "a gather stream starves the array") from None
+            self._cycle(header, token, west, north)
             cycles += 1
             if limit and cycles > limit:
                 raise TaskFailure(Status.WATCHDOG, f"more than {limit} cycles")
