@@ -99,8 +99,8 @@ def main() -> int:
     for seed, reason in refused:
         print(f"seed {seed} refused: {reason}")
     print(
-        f"{done} of {arguments.graphs} graphs compiled ({at_bound} at the bound) and ran on {where} "
-        f"in {time.monotonic() - begin:.0f} s; {len(failed)} wrong"
+        f"{done} of {arguments.graphs} graphs compiled ({at_bound} at the bound) and ran on "
+        f"{where} in {time.monotonic() - begin:.0f} s; {len(failed)} wrong"
     )
     if chip is not None:
         chip.close()

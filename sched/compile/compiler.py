@@ -16,7 +16,7 @@ from .mapping import Mapping
 from .schedule_heuristic import schedule
 from .streams import PortStream, port_streams
 
-ATTEMPTS = 10
+ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
 
 SECONDS = 60.0

@@ -300,6 +300,10 @@ class Attempt:
             ]
             for n in order
         }
+        for pair, names in self.mapping.pairs.items():
+            for name in names:
+                if name != pair and self.graph.nodes[pair].role is Role.STORE:
+                    self._before[pair].append(name)
         for name in self.companions:
             (sink, _), *_ = self.mapping.users[name]
             self._before[name].append(sink[0])

@@ -130,6 +130,12 @@ class Validity:
             guarded = alone and node.operation is not Operation.SELECT
             if guarded and self.after[name]:
                 return f"{name} would act after the last iteration"
+        for pair, names in mapping.pairs.items():
+            if any(name not in mapping.ports for name in names):
+                continue
+            first = [mapping.ports[name] for name in names if name != pair]
+            if first and (first[0][0] != mapping.ports[pair][0] or first[0] >= mapping.ports[pair]):
+                return f"{pair} has its word before its offset"
         return self._ports(graph.nodes)
 
     def _ports(self, nodes: Dictionary[str, object]) -> str | None:

@@ -185,6 +185,11 @@ class CompiledTask(Task):
         """As :class:`Task`."""
         return self._kernel
 
+    @property
+    def graph(self) -> Graph:
+        """The kernel's graph, before lowering."""
+        return self._kernel.graph
+
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
         """As :class:`Task`: what the graph means, by :class:`Interpreter`."""
         given = self.checked(arrays)

@@ -6,16 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octopus.hw.layouts.instruction import Operation, PredicateMode
-from octopus.sched.compile.graph import UNARY, Access, Constant, Graph, Node, Operand, Role, Use
+from octopus.sched.compile.graph import (
+    STATEFUL,
+    UNARY,
+    Access,
+    Constant,
+    Graph,
+    Node,
+    Operand,
+    Role,
+    Use,
+)
 from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
 from octopus.sched.kernels.operand import Operand as ArrayOperand
 
 OPERATIONS = [
-    Operation[name]
-    for name in (
-        "PASS ADD SUB MUL MULH SHL SHR SAR AND OR XOR MIN MAX EQ NE LT GE LTU GEU "
-        "ABS RELU CLAMP8 SELECT SELECT"
-    ).split()
+    *(o for o in Operation if o not in STATEFUL | {Operation.NOP, Operation.SELECT}),
+    Operation.SELECT,
+    Operation.SELECT,
 ]
 VALUES = [0, 1, 2, 7, 31, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 TABLE = 8
@@ -72,9 +80,7 @@ class GraphMaker:
         predicate = None
         if operation is Operation.SELECT:
             predicate = Use(self.random.choice(self._values))
-        self._add(
-            Node(name, Role.COMPUTE, operation, tuple(operands), predicate=predicate)
-        )
+        self._add(Node(name, Role.COMPUTE, operation, tuple(operands), predicate=predicate))
 
     def _offset(self) -> Use:
         value = Use(self.random.choice(self._values))

@@ -1,0 +1,93 @@
+"""How close the compiler comes to the bounds, on data-flow graphs and on the project's kernels.
+
+    python scripts/compiler_benchmark.py ../shared/data/dfg
+
+Prints a line for each graph and array: nodes, the bounds ResMII and RecMII, the interval reached,
+what found it, seconds, and where it lies above the bound, why. The last line is the share at the
+bound. Ends with 1 if a graph could not be mapped.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from octopus.hw.config import OctopusConfig, PeaConfig
+from octopus.sched.compile.bounds import recurrence_bound
+from octopus.sched.compile.compiler import Compiled, compile_graph
+from octopus.sched.compile.dot import read_dot
+from octopus.sched.compile.errors import CompileError
+from octopus.sched.compile.graph import Graph
+from octopus.sched.compile.listing import listing
+from octopus.sched.compile.picture import draw
+from octopus.sched.kernels.compiled import CompiledTask
+from octopus.sched.kernels.registry import kernels
+
+
+def graphs(folder: Path | None) -> list[tuple[str, Graph]]:
+    """The graphs of a folder and those of the public kernels."""
+    found = []
+    if folder is not None:
+        found += [(path.stem, read_dot(path)) for path in sorted(folder.glob("*.dot"))]
+    for name, entry in kernels().items():
+        computation = entry.build(entry.example)
+        if isinstance(computation, CompiledTask):
+            found.append((name, computation.graph))
+    return found
+
+
+def report(name: str, pea: PeaConfig, compiled: Compiled) -> str:
+    """One line."""
+    lowered = compiled.mapping.graph
+    recurrence = recurrence_bound(lowered, pea.pipeline_stages).interval
+    others = [b for b in compiled.bounds if not b.resource.startswith("recurrence")]
+    limit = compiled.limits or compiled.bounds[0].resource
+    return (
+        f"{name:24} {pea.rows}x{pea.columns} {len(lowered.nodes):5} "
+        f"{others[0].interval:6} {recurrence:6} {compiled.interval:4} {compiled.method:9} "
+        f"{compiled.seconds:7.1f}  {limit}"
+    )
+
+
+def main() -> int:
+    """Run it; 1 if a mapping fails."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="of DOT files")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each graph")
+    parser.add_argument("--attempts", type=int, default=200)
+    parser.add_argument("--only", help="part of a graph's name")
+    parser.add_argument("--output", type=Path, help="folder for listings and pictures")
+    arguments = parser.parse_args()
+    print(f"{'graph':24} size nodes ResMII RecMII   II method    seconds  limit")
+    reached = total = failed = 0
+    base = OctopusConfig.load("default").pea
+    for size in arguments.sizes:
+        pea = base.model_copy(update={"rows": size, "columns": size})
+        for name, graph in graphs(arguments.folder):
+            if arguments.only and arguments.only not in name:
+                continue
+            total += 1
+            start = time.monotonic()
+            try:
+                compiled = compile_graph(
+                    graph, pea, seconds=arguments.seconds, attempts=arguments.attempts
+                )
+            except CompileError as error:
+                failed += 1
+                seconds = time.monotonic() - start
+                print(f"{name:24} {size}x{size} failed after {seconds:.1f} s: {error}")
+                continue
+            reached += compiled.interval == compiled.bound
+            print(report(name, pea, compiled), flush=True)
+            if arguments.output:
+                arguments.output.mkdir(parents=True, exist_ok=True)
+                stem = arguments.output / f"{name}_{size}x{size}"
+                stem.with_suffix(".txt").write_text(listing(compiled))
+                draw(compiled, stem.with_suffix(".png"))
+    share = 100 * reached / max(total, 1)
+    print(f"{reached} of {total} at the bound ({share:.1f} %; goal 95 %), {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

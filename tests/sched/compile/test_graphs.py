@@ -1,0 +1,147 @@
+"""Graphs from DOT, bounds, errors, listing and picture."""
+
+import numpy as np
+import pytest
+
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.instruction import Operation
+from octopus.sched.compile.bounds import recurrence_bound
+from octopus.sched.compile.compiler import bounds_of, compile_graph
+from octopus.sched.compile.dot import parse_dot
+from octopus.sched.compile.errors import CompileError
+from octopus.sched.compile.graph import Access, Constant, Graph, Node, Role, Use
+from octopus.sched.compile.listing import listing
+from octopus.sched.compile.lower import lower
+from octopus.sched.compile.picture import draw
+from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
+from octopus.sched.kernels.task import Operand
+from octopus.verify.bench.tbu_tasks import run_golden
+
+PEA = OctopusConfig.load("default").pea
+BUTTERFLY = """
+digraph butterfly {
+    node [color=blue];
+    a [opcode = input]; b [opcode = input];
+    w [opcode = INPUT, label = "a factor; of turning"];
+    turned [opcode = MUL];
+    upper [opcode = ADD]; lower [opcode = SUB];
+    c [opcode = output]; d [opcode = OUTPUT];
+    w -> turned [name = 0]; b -> turned [name = 1];
+    a -> upper; turned -> upper; a -> lower; turned -> lower;  // the operands' order counts
+    upper -> c; lower -> d;
+}
+"""
+
+
+def test_dot_graph_runs():
+    graph = parse_dot(BUTTERFLY, "butterfly")
+    length = 9
+    arrays = [np.arange(length, dtype=np.int32) * k for k in (3, 5, 7)]
+    task = CompiledTask(
+        GraphKernel(graph),
+        (length,),
+        [Operand(name, (length,), "int32") for name in "abw"],
+        [Operand(name, (length,), "int32") for name in "cd"],
+    )
+    (c, d), outcome = run_golden(OctopusConfig.load("default"), task, arrays)
+    assert outcome.status is Status.OK
+    a, b, w = arrays
+    np.testing.assert_array_equal(c, a + w * b)
+    np.testing.assert_array_equal(d, a - w * b)
+    assert task.kernel.compiled(PEA).interval == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("graph g {}", "no digraph"),
+        ("digraph g { a [label = x]; }", "node a has no opcode"),
+        ("digraph g { a [opcode = what]; }", "node a has the unknown opcode WHAT"),
+        ("digraph g { a [opcode = ADD]; b -> a; c -> a; }", "a uses b, which does not exist"),
+    ],
+)
+def test_dot_errors(text, message):
+    with pytest.raises(CompileError, match=message):
+        parse_dot(text, "g")
+
+
+def chain(operations, distance, initial=0):
+    """A recurrence through some additions, ``distance`` iterations long."""
+    graph = Graph("chain")
+    graph.add(Node("x", Role.LOAD, access=Access("x")))
+    value = Use(f"add{operations - 1}", distance, initial)
+    for number in range(operations):
+        operands = (value, Use("x"))
+        value = graph.add(Node(f"add{number}", Role.COMPUTE, Operation.ADD, operands))
+    graph.add(Node("y", Role.STORE, operands=(value,), access=Access("y")))
+    return graph
+
+
+@pytest.mark.parametrize(("operations", "distance", "bound"), [(1, 1, 2), (3, 1, 6), (3, 2, 4)])
+def test_recurrence_bound(operations, distance, bound):
+    lowered = lower(chain(operations, distance), PEA.pipeline_stages)
+    found = recurrence_bound(lowered, PEA.pipeline_stages)
+    assert found.interval == bound
+    assert "recurrence through add" in found.resource
+    if distance == 1:
+        assert compile_graph(chain(operations, distance), PEA).interval == bound
+
+
+def test_bound_of_ports():
+    graph = Graph("wide")
+    total = None
+    for number in range(9):
+        load = graph.add(Node(f"x{number}", Role.LOAD, access=Access(f"x{number}")))
+        total = (
+            load
+            if total is None
+            else graph.add(Node(f"add{number}", Role.COMPUTE, Operation.ADD, (total, load)))
+        )
+    graph.add(Node("y", Role.STORE, operands=(total,), access=Access("y")))
+    first = bounds_of(lower(graph, 2), PEA)[0]
+    assert (first.interval, first.resource) == (2, "memory ports: 9 words input a trip")
+
+
+def test_an_operation_that_no_pe_has():
+    ai = PEA.model_copy(update={"operations": "ai"})
+    graph = chain(1, 1)
+    graph.change("add0", operation=Operation.XOR)
+    with pytest.raises(CompileError, match="add0 is XOR, which no PE of the array has"):
+        compile_graph(graph, ai)
+
+
+def test_operations_go_where_they_can_be_done():
+    """Only one column can multiply."""
+    array = {"operations": (("all", "alu", "alu", "alu"),)}
+    graph = parse_dot(BUTTERFLY, "butterfly")
+    compiled = compile_graph(graph, PEA.model_copy(update=array))
+    assert compiled.mapping.places["turned"][0][1] == 0
+
+
+def test_context_slots_bound_the_interval():
+    few = PEA.model_copy(update={"context_slots": 4})
+    with pytest.raises(CompileError, match=r"of 6 at least .*the array has 4 context slots"):
+        compile_graph(chain(3, 1), few)
+
+
+def test_within_an_iteration_nothing_depends_on_itself():
+    graph = Graph("loop")
+    graph.add(Node("a", Role.COMPUTE, Operation.ADD, (Use("b"), Constant(1))))
+    graph.add(Node("b", Role.COMPUTE, Operation.ADD, (Use("a"), Constant(1))))
+    with pytest.raises(CompileError, match=r"a -> b|b -> a"):
+        graph.check()
+
+
+def test_listing_and_picture(tmp_path):
+    compiled = compile_graph(chain(2, 1, initial=5), PEA)
+    text = listing(compiled)
+    assert "recurrence through" in text and "r0 = 5" in text
+    assert "add0 @" in text and "x = x[0 + [1]]" in text
+    draw(compiled, tmp_path / "mapping.png")
+    assert (tmp_path / "mapping.png").stat().st_size > 5000
+
+
+def test_the_same_graph_gives_the_same_image():
+    graph = parse_dot(BUTTERFLY, "butterfly")
+    assert compile_graph(graph, PEA).image(0) == compile_graph(graph, PEA).image(0)
