@@ -59,6 +59,7 @@ class ClusterConfig(_Section):
     memory_words: _size(1024, 1 << 19)  # type: ignore[valid-type]
     memory_banks: _size(1, 32)  # type: ignore[valid-type]
     burst_words: _size(4, 1 << LENGTH_BITS)  # type: ignore[valid-type]
+    regions: _count(1, 32)  # type: ignore[valid-type]
 
 
 class TaskBlockUnitConfig(_Section):

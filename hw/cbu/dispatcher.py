@@ -243,6 +243,7 @@ class TaskDispatcher(Block):
             self.prepare.instance.eq(task.instance),
             self.prepare.index.eq(task.index),
             self.prepare.shards.eq(1),
+            self.prepare.domain.eq(task.domain),
         ]
         for unit, port in enumerate(self.dispatch):
             with m.If(port.ready):
@@ -257,6 +258,7 @@ class TaskDispatcher(Block):
                     port.payload.shard.eq(shard),
                     port.payload.shards.eq(task.shards),
                     port.payload.value.eq(task.value),
+                    port.payload.domain.eq(task.domain),
                 ]
 
 

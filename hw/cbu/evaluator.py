@@ -149,6 +149,7 @@ class BlockEvaluator(wiring.Component):
             self.task.instance.eq(event.instance),
             self.task.index.eq(event.index),
             self.task.value.eq(event.value),
+            self.task.domain.eq(entry.domain),
             self.firing.mode.eq(FiringMode.ALL),
             self.firing.block.eq(event.block),
             self.firing.instance.eq(event.instance),

@@ -5,6 +5,7 @@ from amaranth.lib import data, enum
 
 from ..layouts.block import SUCCESSOR_INDEX_BITS
 from ..layouts.descriptor import Status
+from ..layouts.region import DOMAIN_BITS
 from ..layouts.token import BLOCK_BITS, INDEX_BITS, INSTANCE_BITS, SHARD_BITS, TokenKind
 
 SELECTOR_BITS = 6
@@ -94,6 +95,7 @@ class ReadyTask(data.Struct):
     instance: INSTANCE_BITS
     index: INDEX_BITS
     value: 32
+    domain: DOMAIN_BITS
 
 
 class StoreEntry(data.Struct):

@@ -19,7 +19,9 @@ from ..noc.link import NetworkLink, Port
 from ..noc.router import Router
 from ..tbu import TaskBlockUnit
 from .balance_port import BalancePort
+from .configuration_splitter import ConfigurationSplitter
 from .interconnect import ClusterInterconnect
+from .region_table import RegionTable
 
 CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size
 """A control packet is one flit."""
@@ -106,11 +108,17 @@ class Cluster(Block):
         self._place(m, unit)
         self._tokens(m, unit, control)
         interconnect = self._memory(m, platform, network)
+        splitter = ConfigurationSplitter()
+        table = RegionTable(self.config.cluster.regions, self.config.cluster.task_block_units)
+        add_block(m, platform, "configuration_splitter", splitter)
+        add_block(m, platform, "region_table", table)
         balances = self._balances(m, platform, control)
-        connect(m, interconnect.configuration, balances.configuration)
+        connect(m, interconnect.configuration, splitter.configuration)
+        connect(m, splitter.control, balances.configuration)
         connect(m, balances.others, unit.configuration)
+        connect(m, splitter.units, table.configuration)
         for index in range(self.config.cluster.task_block_units):
-            self._task_block_unit(m, platform, index, unit, interconnect)
+            self._task_block_unit(m, platform, index, unit, interconnect, table)
         return m
 
     def _network(self, m: Module, platform: Any, network: str) -> NetworkEndpoint:
@@ -194,6 +202,7 @@ class Cluster(Block):
         index: int,
         unit: ControlBlockUnit,
         interconnect: ClusterInterconnect,
+        table: RegionTable,
     ) -> None:
         """Task Block Unit ``index`` between the Control Block Unit and the interconnect."""
         block = TaskBlockUnit(self.config)
@@ -209,6 +218,10 @@ class Cluster(Block):
             block.hint.eq(unit.prepare),
             block.hint_valid.eq(unit.prepare_units[index]),
             block.forget.eq(unit.forget),
+            block.regions.eq(table.regions),
+            block.regions_changed.eq(table.changed),
+            block.counter_index.eq(table.counter_index),
+            table.counters[index].eq(block.counter),
             self.activity[index].eq(block.activity),
         ]
 

@@ -5,6 +5,7 @@ Semantics are in ``docs/specification.md``, section CBU.
 
 from amaranth.lib import data, enum
 
+from .region import DOMAIN_BITS
 from .space import Node
 from .token import ARM_BITS, BLOCK_BITS, SHARD_BITS, TokenKind
 
@@ -91,7 +92,7 @@ class BlockEntry(data.Struct):
     task_block_units: 16
     kernel: 16
 
-    domain: 8
+    domain: DOMAIN_BITS
     reserved3: 24
 
     reserved4: 32

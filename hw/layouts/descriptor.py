@@ -7,6 +7,8 @@ blank lines part 32-bit words. Semantics are in ``docs/specification.md``, secti
 
 from amaranth.lib import data, enum
 
+from .region import DOMAIN_BITS
+
 DESCRIPTOR_MAGIC = 0xD5
 DESCRIPTOR_HEADER_WORDS = 8
 DMA_ENTRY_WORDS = 8
@@ -46,7 +48,7 @@ class DescriptorHeader(data.Struct):
     """
 
     magic: 8
-    domain: 8
+    domain: DOMAIN_BITS
     kernel: 16
 
     body_trips: 32

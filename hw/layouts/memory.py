@@ -22,11 +22,16 @@ class MemoryRequest(data.Struct):
 
 
 class MemoryResponse(data.Struct):
-    """A word read, or the single acknowledgement of a write burst (``last`` set)."""
+    """A word read, or the single acknowledgement of a write burst (``last`` set).
+
+    ``error``: the burst has an address that does not exist, or the word was found damaged: then
+    ``parity`` is set, too.
+    """
 
     data: 32
     last: 1
     error: 1
+    parity: 1
 
 
 class PacketOperation(enum.Enum, shape=2):

@@ -69,6 +69,11 @@ class ConfigurationRegion:
     TOKEN_BALANCE = 0x40000
     """A word an instance: control tokens of it sent to the network minus those taken from it."""
     END = 0x50000
+    REGION_TABLE = 0x80000
+    """Entries of ``RegionEntry``. Only the host's privileged view may write them."""
+    UNIT_COUNTERS = 0x90000
+    """Read only: ``COUNTERS`` words for each Task Block Unit."""
+    UNIT_END = 0xA0000
 
 
 class ClusterRegister:

@@ -3,6 +3,7 @@
 from amaranth.lib import data, enum
 
 from .descriptor import Status
+from .region import DOMAIN_BITS
 from .space import Node
 
 BLOCK_BITS = 10
@@ -43,7 +44,10 @@ class ControlPacket(data.Struct):
 
 
 class Dispatch(data.Struct):
-    """CBU to TBU: run the task whose descriptor lies at ``descriptor`` (global byte address)."""
+    """CBU to TBU: run the task whose descriptor lies at ``descriptor`` (global byte address).
+
+    ``domain`` is that of the block entry: what the task may touch is looked up under it.
+    """
 
     descriptor: 32
     block: BLOCK_BITS
@@ -52,6 +56,7 @@ class Dispatch(data.Struct):
     shard: SHARD_BITS
     shards: SHARD_BITS
     value: 32
+    domain: DOMAIN_BITS
 
 
 class Completion(data.Struct):

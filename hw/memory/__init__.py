@@ -2,6 +2,13 @@
 
 from .banked import BankedMemory
 from .cluster import ClusterMemory
-from .ports import BankReadPort, BankWritePort, write_layout
+from .ports import BankReadPort, BankWritePort, is_damaged, write_layout
 
-__all__ = ["BankReadPort", "BankWritePort", "BankedMemory", "ClusterMemory", "write_layout"]
+__all__ = [
+    "BankReadPort",
+    "BankWritePort",
+    "BankedMemory",
+    "ClusterMemory",
+    "is_damaged",
+    "write_layout",
+]

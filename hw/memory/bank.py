@@ -2,78 +2,125 @@
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block, add_block
 from .arbiter import RoundRobinArbiter
-from .ports import write_layout
+from .ports import WORD_BYTES, parity_of, write_layout
 
 
 class MemoryBank(Block):
     """Storage of ``depth`` words that serves one read and one write of many a cycle.
 
+    Every byte is stored with a parity bit.
+
     Parameters
     ----------
     depth: words stored, at least 1.
     read_ports, write_ports: number of requesters on either side, at least 1.
+    scrub: whether there is a port that zeroes words.
+    yielding: the last port of either side is served only if no other wants the bank.
 
     Ports
     -----
     read_requests: in, one bit a read port; read_addresses: in, word addresses in the bank;
-    read_grants: out, one-hot; data: out, 32 bits, the word granted in the cycle before.
+    read_grants: out, one-hot; data: out, 32 bits, the word granted in the cycle before; parity:
+    out, 4 bits, as stored with it.
     write_requests, write_payloads, write_grants: likewise for writes (stored at the end of the
     cycle of the grant).
+    scrub: in, with scrub_address: the word becomes zero, nobody else writes in this cycle.
+    hold_reads, hold_writes: in, only with ``yielding``: all but the last port wait in this cycle.
 
     Timing: grants combinational from requests, data one cycle after the grant. A word read in
     the cycle in which it is written has its old value.
     Errors: none. Source: own.
     """
 
-    def __init__(self, depth: int, read_ports: int, write_ports: int) -> None:
+    def __init__(
+        self,
+        depth: int,
+        read_ports: int,
+        write_ports: int,
+        scrub: bool = False,
+        yielding: bool = False,
+    ) -> None:
         self.depth = depth
         self.read_ports = read_ports
         self.write_ports = write_ports
+        self.has_scrub = scrub
+        self.yielding = yielding
         self.address_bits = max(1, (depth - 1).bit_length())
+        scrub_ports = {"scrub": In(1), "scrub_address": In(self.address_bits)}
+        hold_ports = {"hold_reads": In(1), "hold_writes": In(1)}
         super().__init__(
             {
                 "read_requests": In(read_ports),
                 "read_addresses": In(self.address_bits).array(read_ports),
                 "read_grants": Out(read_ports),
                 "data": Out(32),
+                "parity": Out(WORD_BYTES),
                 "write_requests": In(write_ports),
                 "write_payloads": In(write_layout(self.address_bits)).array(write_ports),
                 "write_grants": Out(write_ports),
+                **(scrub_ports if scrub else {}),
+                **(hold_ports if yielding else {}),
             },
             depth=depth,
             read_ports=read_ports,
             write_ports=write_ports,
+            scrub=scrub,
+            yielding=yielding,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=32, depth=self.depth, init=[])
+        m.submodules.storage = storage = memory.Memory(
+            shape=9 * WORD_BYTES, depth=self.depth, init=[]
+        )
         reader = storage.read_port()
-        writer = storage.write_port(granularity=8)
+        writer = storage.write_port(granularity=9)
+        lanes = [reader.data.word_select(byte, 9) for byte in range(WORD_BYTES)]
 
-        read_grants = _arbitrate(m, platform, "read_arbiter", self.read_requests)
-        write_grants = _arbitrate(m, platform, "write_arbiter", self.write_requests)
+        requests = self.write_requests
+        if self.has_scrub:
+            requests = Mux(self.scrub, 0, requests)
+        if self.yielding:
+            read_grants = _yield(m, platform, "read", self.read_requests, self.hold_reads)
+            write_grants = _yield(m, platform, "write", requests, self.hold_writes)
+        else:
+            read_grants = _arbitrate(m, platform, "read_arbiter", self.read_requests)
+            write_grants = _arbitrate(m, platform, "write_arbiter", requests)
         m.d.comb += [
             self.read_grants.eq(read_grants),
             self.write_grants.eq(write_grants),
             reader.en.eq(self.read_requests.any()),
-            self.data.eq(reader.data),
+            self.data.eq(Cat(lane[:8] for lane in lanes)),
+            self.parity.eq(Cat(lane[8] for lane in lanes)),
         ]
         m.d.comb += reader.addr.eq(_one_hot(read_grants, self.read_addresses))
         chosen = _one_hot(write_grants, [item.as_value() for item in self.write_payloads])
         granted = write_layout(self.address_bits)(chosen)
         m.d.comb += [
             writer.addr.eq(granted.address),
-            writer.data.eq(granted.data),
-            writer.en.eq(granted.mask),  # zero if nobody was granted
+            # zero if nobody was granted
+            writer.data.eq(_with_parity(granted.data)),
+            writer.en.eq(granted.mask),
         ]
+        if self.has_scrub:
+            with m.If(self.scrub):
+                m.d.comb += [
+                    writer.addr.eq(self.scrub_address),
+                    writer.en.eq((1 << WORD_BYTES) - 1),
+                ]
         return m
+
+
+def _with_parity(word: Any) -> Any:
+    """The word as it is stored: nine bits a byte."""
+    parity = parity_of(word)
+    return Cat(Cat(word.word_select(byte, 8), parity[byte]) for byte in range(WORD_BYTES))
 
 
 def _arbitrate(m: Module, platform: Any, name: str, requests: Any) -> Any:
@@ -83,6 +130,14 @@ def _arbitrate(m: Module, platform: Any, name: str, requests: Any) -> Any:
     add_block(m, platform, name, arbiter := RoundRobinArbiter(len(requests)))
     m.d.comb += [arbiter.requests.eq(requests), arbiter.advance.eq(1)]
     return arbiter.grants
+
+
+def _yield(m: Module, platform: Any, side: str, requests: Any, hold: Any) -> Any:
+    """As :func:`_arbitrate`, but the last requester comes after all others, unless they hold."""
+    others = Signal(len(requests) - 1, name=f"{side}_others")
+    m.d.comb += others.eq(Mux(hold, 0, requests[:-1]))
+    grants = _arbitrate(m, platform, f"{side}_arbiter", others)
+    return Cat(grants, requests[-1] & ~others.any())
 
 
 def _one_hot(select: Any, values: Any) -> Any:

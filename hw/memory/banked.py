@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In
 
 from ..library import Block, add_block
 from .bank import MemoryBank
 from .ports import BankReadPort, BankWritePort
+
+PATIENCE = 16
+"""Cycles after which a port that yields is served before all others."""
 
 
 def check_shape(words: int, banks: int) -> None:
@@ -34,44 +37,70 @@ class BankedMemory(Block):
     words: capacity, a power of two.
     banks: number of banks, a power of two, at most ``words``.
     read_ports, write_ports: number of ports, at least 1 each.
+    scrub: whether there is a port that zeroes the memory.
+    yielding: the last read port and the last write port take what the others leave, but wait at
+    most ``PATIENCE`` cycles for a word. They need two ports at least.
 
     Ports
     -----
     reads: array of ``In(BankReadPort)``, answers in order with one cycle latency.
     writes: array of ``In(BankWritePort)``.
+    scrub: in, word number ``scrub_row`` (in) of every bank becomes zero; nothing else is written
+    in this cycle.
 
     Timing: ``request.ready`` is combinational from all ports' requests; a word is there one
     cycle after its request was taken. A read sees writes of earlier cycles.
-    Errors: none; addresses are as wide as the memory.
+    Errors: none; addresses are as wide as the memory. Damaged words show by their parity bits.
     Source: own; the organisation is that of pulp-platform's tightly coupled data memories.
     """
 
-    def __init__(self, words: int, banks: int, read_ports: int, write_ports: int) -> None:
+    def __init__(
+        self,
+        words: int,
+        banks: int,
+        read_ports: int,
+        write_ports: int,
+        scrub: bool = False,
+        yielding: bool = False,
+    ) -> None:
         check_shape(words, banks)
         for name, value in (("read_ports", read_ports), ("write_ports", write_ports)):
             if value < 1:
                 raise ValueError(f"{name} is {value}; allowed: 1 or more")
+            if yielding and value < 2:
+                raise ValueError(f"{name} is {value}; allowed with yielding: 2 or more")
+        self.yielding = yielding
         self.words = words
         self.banks = banks
+        self.has_scrub = scrub
+        self.row_bits = max(1, (words // banks - 1).bit_length())
         self.address_bits = max(1, (words - 1).bit_length())
         super().__init__(
             {
                 "reads": In(BankReadPort(self.address_bits)).array(read_ports),
                 "writes": In(BankWritePort(self.address_bits)).array(write_ports),
+                **({"scrub": In(1), "scrub_row": In(self.row_bits)} if scrub else {}),
             },
             words=words,
             banks=banks,
             read_ports=read_ports,
             write_ports=write_ports,
+            scrub=scrub,
+            yielding=yielding,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         depth = self.words // self.banks
         bank_bits = (self.banks - 1).bit_length()
-        banks = [MemoryBank(depth, len(self.reads), len(self.writes)) for _ in range(self.banks)]
+        ports = len(self.reads), len(self.writes)
+        banks = [
+            MemoryBank(depth, *ports, self.has_scrub, self.yielding) for _ in range(self.banks)
+        ]
         for number, bank in enumerate(banks):
             add_block(m, platform, f"bank{number}", bank)
+            if self.has_scrub:
+                m.d.comb += [bank.scrub.eq(self.scrub), bank.scrub_address.eq(self.scrub_row)]
 
         for index, port in enumerate(self.reads):
             address = port.request.payload
@@ -84,7 +113,10 @@ class BankedMemory(Block):
             m.d.comb += port.request.ready.eq(Cat(bank.read_grants[index] for bank in banks).any())
             chosen = Signal(max(1, bank_bits), name=f"read_bank{index}")
             m.d.sync += chosen.eq(address[:bank_bits])
-            m.d.comb += port.data.eq(Array(bank.data for bank in banks)[chosen])
+            m.d.comb += [
+                port.data.eq(Array(bank.data for bank in banks)[chosen]),
+                port.parity.eq(Array(bank.parity for bank in banks)[chosen]),
+            ]
 
         for index, port in enumerate(self.writes):
             payload = port.request.payload
@@ -97,4 +129,24 @@ class BankedMemory(Block):
                     bank.write_payloads[index].data.eq(payload.data),
                 ]
             m.d.comb += port.request.ready.eq(Cat(bank.write_grants[index] for bank in banks).any())
+        if self.yielding:
+            last_read, last_write = self.reads[-1].request, self.writes[-1].request
+            read_holds = self._hold(m, last_read, last_read.payload[:bank_bits], "read")
+            write_holds = self._hold(m, last_write, last_write.payload.address[:bank_bits], "write")
+            for number, bank in enumerate(banks):
+                m.d.comb += [
+                    bank.hold_reads.eq(read_holds[number]),
+                    bank.hold_writes.eq(write_holds[number]),
+                ]
         return m
+
+    def _hold(self, m: Module, request: Any, bank: Any, side: str) -> Signal:
+        """Which bank's other ports must wait for the last one, which has waited long enough."""
+        waited = Signal(range(PATIENCE + 1), name=f"{side}_waited")
+        holds = Signal(self.banks, name=f"{side}_holds")
+        waits = request.valid & ~request.ready
+        m.d.sync += [
+            waited.eq(Mux(waits & (waited != PATIENCE), waited + 1, 0)),
+            holds.eq(Mux(waits & (waited == PATIENCE - 2), 1 << bank, 0)),
+        ]
+        return holds

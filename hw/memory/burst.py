@@ -11,7 +11,7 @@ from ..interfaces import MemoryPort
 from ..layouts.memory import LENGTH_BITS, MemoryRequest, MemoryResponse
 from ..layouts.space import OFFSET_BITS
 from ..library import Block
-from .ports import BankReadPort, BankWritePort
+from .ports import BankReadPort, BankWritePort, is_damaged
 
 RESPONSE_DEPTH = 4
 """Response words held: the least that streams a word a cycle."""
@@ -35,7 +35,7 @@ class BurstServer(Block):
     Timing: first word of a read four cycles after its request without conflicts, then a word a
     cycle; acknowledgement of a write two cycles after its last word.
     Errors: a burst that is not entirely below ``words`` is answered with ``error`` on every
-    word it owes and stores nothing.
+    word it owes and stores nothing. A damaged word comes with ``error`` and ``parity``.
     Source: own.
     """
 
@@ -76,7 +76,7 @@ class BurstServer(Block):
         # Words in flight enter a stage that lasts as long as the memory's read latency.
         stage = data.StructLayout({"read": 1, "last": 1, "error": 1})
         flight, flight_valid = Signal(stage), Signal()
-        m.submodules.responses = responses = SyncFIFO(width=34, depth=RESPONSE_DEPTH)
+        m.submodules.responses = responses = SyncFIFO(width=35, depth=RESPONSE_DEPTH)
         room = Signal()
         m.d.comb += room.eq(responses.level + flight_valid < RESPONSE_DEPTH)
 
@@ -121,10 +121,11 @@ class BurstServer(Block):
             flight.error.eq(current.error),
         ]
         word = self.read.data & flight.read.replicate(32)
+        damaged = flight.read & is_damaged(self.read.data, self.read.parity)
         response = MemoryResponse(responses.r_data)
         m.d.comb += [
             responses.w_en.eq(flight_valid),
-            responses.w_data.eq(Cat(word, flight.last, flight.error)),
+            responses.w_data.eq(Cat(word, flight.last, flight.error | damaged, damaged)),
             memory.response.payload.eq(response),
             memory.response.valid.eq(responses.r_rdy),
             responses.r_en.eq(memory.response.ready),

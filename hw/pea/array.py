@@ -31,7 +31,8 @@ class ProcessingElementArray(Block):
     skew: in, 1 bit, tokens travel as a wave.
     west_in, west_out: ``rows`` edge streams; north_in, north_out: ``columns`` edge streams.
     context_write: one instruction a clock into any PE.
-    advance: out, 1 bit, an array cycle happens in this clock. exit: out, 1 bit, OR over PEs.
+    executing: out, 1 bit, register, there is an array cycle to do. advance: out, 1 bit, it happens
+    in this clock. exit: out, 1 bit, OR over PEs.
 
     Timing: combinational from the edges' ``valid``, ``exhausted`` and ``ready`` to ``advance``,
     ``take`` and ``push``. One array cycle a clock unless an edge stalls.
@@ -49,6 +50,7 @@ class ProcessingElementArray(Block):
                 "west_out": Out(ArrayOutput()).array(pea.rows),
                 "north_out": Out(ArrayOutput()).array(pea.columns),
                 "context_write": Out(ContextWrite(pea)),
+                "executing": Out(1),
                 "advance": Out(1),
                 "exit": Out(1),
             },
@@ -65,6 +67,7 @@ class ProcessingElementArray(Block):
                 add_block(m, platform, f"element_{row}_{column}", element)
                 grid[-1].append(element)
         executing, restart = self._distribute(m, grid)
+        m.d.comb += self.executing.eq(executing)
         self._mesh(m, grid)
         self._edges(m, grid, executing)
         self._contexts(m, grid)
@@ -91,7 +94,7 @@ class ProcessingElementArray(Block):
         executing = positions[2].valid
         m.d.comb += [
             shift.eq(~executing | self.advance),
-            restart.eq(positions[2].last | self.token.abort),
+            restart.eq((positions[2].last & shift) | self.token.abort),
         ]
         void = layout.const({})
         for number, (before, after) in enumerate(pairwise(positions), 1):
@@ -102,11 +105,17 @@ class ProcessingElementArray(Block):
                 m.d.sync += after.eq(void)
         for row, line in enumerate(grid):
             for column, element in enumerate(line):
-                self._feed(m, element, positions, row + column, shift)
+                self._feed(m, element, positions, row + column, shift, restart)
         return executing, restart
 
     def _feed(
-        self, m: Module, element: ProcessingElement, positions: list[Any], delay: int, shift: Signal
+        self,
+        m: Module,
+        element: ProcessingElement,
+        positions: list[Any],
+        delay: int,
+        shift: Signal,
+        restart: Signal,
     ) -> None:
         """The tokens of a PE that the wave reaches ``delay`` cycles after the first."""
         wave = self.skew if delay else Value.cast(0)
@@ -117,9 +126,14 @@ class ProcessingElementArray(Block):
             element.bank.eq(Mux(wave, late_fetched.bank, fetched.bank)),
             element.slot.eq(Mux(wave, late_fetched.slot, fetched.slot)),
             element.fetch.eq(Mux(wave, late_fetch, shift)),
-            # What is decoded while a run is aborted must not wait in a PE for the next run.
+            # What is decoded while a run is aborted, or of the wave while it ends, must not be in
+            # a PE in the next run.
             element.active.eq(
-                Mux(self.token.abort, 0, Mux(wave, late_decoded.active, decoded.active))
+                Mux(
+                    wave,
+                    Mux(restart, 0, late_decoded.active),
+                    Mux(self.token.abort, 0, decoded.active),
+                )
             ),
             element.clear.eq(Mux(wave, late_decoded.clear, decoded.clear)),
             element.decode.eq(Mux(wave, self.advance, shift)),

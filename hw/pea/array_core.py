@@ -26,17 +26,18 @@ class ArrayCore(Block):
     -----
     command: stream in of ``run_command``. A command is accepted when the run before it is done;
     a command that waits is prepared meanwhile (its context bank must be loaded when it is offered).
-    done: out, 1 bit, pulse: the accepted run has ended, flush included.
+    done: out, 1 bit, pulse: the accepted run ends with this clock, flush included.
     running: out, 1 bit, a command is accepted and not done.
     abort: in, 1 bit, stop now: the accepted run is dropped without ``done``, links, pipelines and
     accumulators are emptied; a command that waits is not affected.
-    advance: out, 1 bit, the array does one cycle in this clock.
+    executing: out, 1 bit, there is an array cycle to do; advance: out, 1 bit, the array does it in
+    this clock.
     west_in, west_out: ``rows`` edge streams; north_in, north_out: ``columns`` edge streams.
     context_write: writes instructions into the context store.
 
-    Timing: the first array cycle comes three clocks after an idle sequencer accepts a command; one
+    Timing: the first array cycle comes three clocks after an idle sequencer accepts a command; no
     idle clock (two if ``skew`` changes) between the last array cycle of a run and the first of
-    the next if its command waits and ``flush`` is at least 1. Combinational: see the parts.
+    the next if its command waits and ``flush`` is at least 2. Combinational: see the parts.
     Errors: none; who issues commands has checked them.
     Source: own.
     """
@@ -49,6 +50,7 @@ class ArrayCore(Block):
                 "done": Out(1),
                 "running": Out(1),
                 "abort": In(1),
+                "executing": Out(1),
                 "advance": Out(1),
                 "west_in": Out(ArrayInput()).array(pea.rows),
                 "north_in": Out(ArrayInput()).array(pea.columns),
@@ -72,6 +74,7 @@ class ArrayCore(Block):
             sequencer.abort.eq(self.abort),
             self.done.eq(sequencer.done),
             self.running.eq(sequencer.running),
+            self.executing.eq(array.executing),
             self.advance.eq(array.advance),
         ]
         for name in ("west_in", "north_in", "west_out", "north_out"):

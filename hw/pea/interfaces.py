@@ -43,9 +43,9 @@ def sequencer_token(pea: PeaConfig) -> data.StructLayout:
 
     ``bank``, ``slot``, ``active`` (one bit a software-pipeline stage) and ``clear`` (with a run's
     first cycle) are the token of the specification. ``valid``: there is such a cycle (otherwise
-    this clock is a gap that the array skips). ``last`` (not with ``valid``): the run is over, the
-    array empties its links. ``cancel``: tokens sent and not yet executing are void. ``abort``:
-    everything is void, at once.
+    this clock is a gap that the array skips). ``last``: the run is over, with this cycle if it is
+    ``valid``; the array empties its links. ``cancel``: tokens sent and not yet executing are void.
+    ``abort``: everything is void, at once.
     """
     return data.StructLayout(
         {

@@ -13,7 +13,7 @@ from .plan import prepare, run_plan
 
 
 class Phase(enum.Enum, shape=3):
-    """What a token belongs to. ``END`` follows a run's last token and takes no array cycle."""
+    """What a token belongs to. ``END`` follows a run that has no flush; it takes no array cycle."""
 
     IDLE = 0
     HEAD = 1
@@ -29,6 +29,7 @@ def _position(pea: PeaConfig) -> data.StructLayout:
         {
             "phase": Phase,
             "valid": 1,
+            "last": 1,
             "slot": LENGTH_BITS,
             "active": pea.stages,
             "exited": 1,
@@ -53,12 +54,15 @@ class Sequencer(Block):
     is done.
     token: out, see ``sequencer_token``. skew: out, 1 bit, stable while a run is executing.
     advance, exit: in, 1 bit each, from the array.
-    done: out, 1 bit, pulse. running: out, 1 bit. abort: in, 1 bit, drop the accepted run.
+    done: out, 1 bit, pulse in the run's last cycle. running: out, 1 bit. abort: in, 1 bit, drop
+    the accepted run.
 
     Timing: a command accepted when idle gives its first token in the next clock. An exit that
-    takes effect costs three clocks in which the array does not advance. Combinational paths:
-    ``advance`` and ``exit`` to ``token.cancel``, ``abort`` to ``token.abort`` and
-    ``command.ready``, ``command.valid`` to ``command.ready``.
+    takes effect costs three clocks in which the array does not advance. A command that waits
+    follows without an idle clock if ``flush`` of the run before is at least 2 and its skew is the
+    same. Combinational paths: ``advance`` to ``done`` and ``command.ready``, ``advance`` and
+    ``exit`` to ``token.cancel``, ``abort`` to ``token.abort`` and ``command.ready``,
+    ``command.valid`` to ``command.ready``.
     Errors: none. Source: own.
     """
 
@@ -93,7 +97,7 @@ class Sequencer(Block):
             cancel.eq(
                 self.advance & self.exit & ~executing.exited & _in_loop(executing) & ~self.abort
             ),
-            self.done.eq(executing.phase == Phase.END),
+            self.done.eq(executing.last & shift),
             self.token.cancel.eq(cancel),
         ]
         start = self._accept_commands(m, now, fetched, shift, cancel)
@@ -122,9 +126,9 @@ class Sequencer(Block):
         free = Signal()
         m.d.comb += [
             free.eq(
-                ((now.phase == Phase.IDLE) | (now.phase == Phase.END))
+                ((now.phase == Phase.IDLE) | now.last)
                 & ~_in_loop(fetched)
-                & (~fetched.valid | (self.command.payload.skew == self.skew))
+                & (~(now.valid | fetched.valid) | (self.command.payload.skew == self.skew))
             ),
             start.eq(self.command.valid & free & shift & ~prepared & ~cancel & ~self.abort),
             self.command.ready.eq((~self.running | self.done) & (prepared | start) & ~self.abort),
@@ -152,7 +156,7 @@ class Sequencer(Block):
             self.token.slot.eq(now.slot),
             self.token.active.eq(now.active),
             self.token.valid.eq(now.valid),
-            self.token.last.eq(now.phase == Phase.END),
+            self.token.last.eq(now.last),
             self.token.clear.eq(first & now.valid),
             self.token.abort.eq(self.abort),
         ]
@@ -203,13 +207,13 @@ class Sequencer(Block):
             with m.Case(Phase.TAIL):
                 m.d.comb += round_done.eq(now.slot == plan.last_of_tail)
             with m.Case(Phase.FLUSH):
-                m.d.sync += flush_left.eq(flush_left - 1)
+                m.d.sync += [flush_left.eq(flush_left - 1), now.last.eq(flush_left == 2)]
                 with m.If(wrap | ~plan.rotates):
                     m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
                 with m.If(flush_left == 1):
-                    m.d.sync += [now.phase.eq(Phase.END), now.valid.eq(0)]
+                    m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
             with m.Default():  # idle or between runs
-                m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0)]
+                m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
 
         outer = Signal(TRIP_BITS)
         m.d.comb += outer.eq(now.outer - 1)
@@ -221,8 +225,9 @@ class Sequencer(Block):
 
         all_stages = (1 << self.pea.stages) - 1
         with m.If(start | round_done):
-            m.d.sync += [now.outer.eq(outer), now.exited.eq(0), now.valid.eq(1)]
+            m.d.sync += [now.outer.eq(outer), now.exited.eq(0), now.valid.eq(1), now.last.eq(0)]
             with m.If(finish):
+                m.d.sync += now.last.eq(plan.flush <= 1)
                 m.d.sync += [now.active.eq(0), flush_left.eq(plan.flush)]
                 m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
                 with m.If(plan.flush == 0):

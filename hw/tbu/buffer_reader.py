@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block
-from ..memory import BankReadPort
+from ..memory import BankReadPort, is_damaged
 
 COUNT_BITS = 4
 """Reads are of 1 to 15 words: a DMA entry or a stream group."""
@@ -22,7 +22,8 @@ class BufferReader(Block):
     Ports
     -----
     start: in, pulse, with ``address`` and ``count`` (1 to 15); not before ``done`` of the last.
-    valid: out, ``word`` is word number ``index``. done: out, with the last word.
+    valid: out, ``word`` is word number ``index``. done: out, with the last word. damaged: out, a
+    word up to this one since ``start`` had wrong parity.
     read: the port on the buffer.
 
     Timing: a word a cycle without conflicts, the first two cycles after ``start``.
@@ -39,6 +40,7 @@ class BufferReader(Block):
                 "index": Out(COUNT_BITS),
                 "word": Out(32),
                 "done": Out(1),
+                "damaged": Out(1),
                 "read": Out(BankReadPort(address_bits)),
             },
             address_bits=address_bits,
@@ -50,13 +52,16 @@ class BufferReader(Block):
         left, asked, last = Signal(COUNT_BITS), Signal(COUNT_BITS), Signal()
         request = self.read.request
         taken = request.valid & request.ready
+        seen = Signal()
         m.d.comb += [
             request.valid.eq(left != 0),
             request.payload.eq(address),
             self.word.eq(self.read.data),
             self.done.eq(self.valid & last),
+            self.damaged.eq(seen | (self.valid & is_damaged(self.word, self.read.parity))),
         ]
         m.d.sync += [self.valid.eq(taken), self.index.eq(asked), last.eq(left == 1)]
+        m.d.sync += seen.eq(self.damaged & ~self.start)
         with m.If(self.start):
             m.d.sync += [address.eq(self.address), left.eq(self.count), asked.eq(0)]
         with m.Elif(taken):

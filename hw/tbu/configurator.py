@@ -42,7 +42,8 @@ class StreamConfigurator(Block):
     active: out, 1 bit, a task is here.
 
     Timing: about 15 cycles a group and one a port. ``configured`` is a register.
-    Errors: none, groups have been checked.
+    Errors: MEMORY_PARITY goes with the task if a group was damaged in the buffer; otherwise none,
+    groups have been checked.
     Source: own.
     """
 
@@ -120,6 +121,9 @@ class StreamConfigurator(Block):
                 m.d.sync += [ports_left.eq(group.port_count), selected.eq(1 << group.first_port)]
                 with m.If(reader.done):
                     m.next = "LOAD"
+                    with m.If(reader.damaged):
+                        m.d.sync += task.status.eq(Status.MEMORY_PARITY)
+                        m.next = "HAND ON"
             with m.State("LOAD"):
                 m.d.comb += load.eq(1)
                 m.d.sync += [

@@ -36,10 +36,11 @@ class ContextLoader(Block):
     headers: out, the kernel header of every bank.
     release: in, pulse with release_bank: a task that held a bank needs it no more.
     kernel_table_address, kernel_count, x, y: in, where the kernel table is.
+    forget: in, pulse, no bank's content counts any more for tasks to come.
     active: out, 1 bit, a task is here that must wait for its kernel.
 
     Timing: two cycles for a resident kernel; else three memory latencies and a cycle a word.
-    Errors: KERNEL_UNKNOWN, KERNEL_INVALID, ADDRESS_OUT_OF_RANGE go with the task.
+    Errors: KERNEL_UNKNOWN, KERNEL_INVALID, or what the memory answered, go with the task.
     Source: own.
     """
 
@@ -60,6 +61,7 @@ class ContextLoader(Block):
                 "kernel_count": In(16),
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
+                "forget": In(1),
                 "active": Out(1),
             },
             rows=pea.rows,
@@ -85,13 +87,14 @@ class ContextLoader(Block):
         image = Signal(data.ArrayLayout(32, KERNEL_TABLE_ENTRY_WORDS))  # offset, length
         header = Signal(KernelHeader)
         header_words = data.ArrayLayout(32, HEADER_WORDS)(header.as_value())
-        left, index, error = Signal(16), Signal(2), Signal()
+        left, index, error = Signal(16), Signal(2), Signal(Status)
         entry_offset = Signal(OFFSET_BITS)
         slots, legal = Signal(LENGTH_BITS + 2), Signal()
         response = self.memory.response
         m.d.comb += [
             response.ready.eq(1),
-            tags.kernel.eq(task.kernel),
+            self.memory.domain.eq(task.domain),
+            tags.kernel.eq(Cat(task.kernel, task.domain)),
             tags.release.eq(self.release),
             tags.release_bank.eq(self.release_bank),
             writer.bank.eq(task.bank),
@@ -110,15 +113,16 @@ class ContextLoader(Block):
             m.d.sync += [
                 left.eq(left - 1),
                 index.eq(index + 1),
-                error.eq(error | response.payload.error),
             ]
+            with m.If(error == Status.OK):
+                m.d.sync += error.eq(response.payload.status)
         with m.If(tags.fill):
             m.d.sync += self.headers[task.bank].eq(header)
 
         # The host may have put other kernels behind the same numbers.
         table = Signal(OFFSET_BITS + 16)
         present = Cat(self.kernel_table_address, self.kernel_count)
-        m.d.sync += [table.eq(present), tags.forget.eq(table != present)]
+        m.d.sync += [table.eq(present), tags.forget.eq((table != present) | self.forget)]
 
         def ask(offset: Any, words: Any, following: str) -> None:
             m.d.comb += [
@@ -126,7 +130,7 @@ class ContextLoader(Block):
                 requester.row.payload.address.eq(Cat(0, 0, offset[2:], self.x, self.y)),
                 requester.row.payload.words.eq(words),
             ]
-            m.d.sync += [left.eq(words), index.eq(0), error.eq(0)]
+            m.d.sync += [left.eq(words), index.eq(0), error.eq(Status.OK)]
             with m.If(requester.row.ready):
                 m.next = following
 
@@ -171,8 +175,8 @@ class ContextLoader(Block):
                     m.d.sync += image[index[0]].eq(response.payload.data)
                 with m.If(left == 0):
                     m.next = "ASK HEADER"
-                    with m.If(error):
-                        finish(Status.ADDRESS_OUT_OF_RANGE)
+                    with m.If(error != Status.OK):
+                        finish(error)
                     with m.Elif(image[1] == 0):
                         finish(Status.KERNEL_UNKNOWN)
             with m.State("ASK HEADER"):
@@ -185,8 +189,8 @@ class ContextLoader(Block):
             with m.State("JUDGE"):
                 m.d.comb += writer.begin.eq(1)
                 m.next = "ASK IMAGE"
-                with m.If(error):
-                    finish(Status.ADDRESS_OUT_OF_RANGE)
+                with m.If(error != Status.OK):
+                    finish(error)
                 with m.Elif(~legal):
                     finish(Status.KERNEL_INVALID)
                 with m.Elif(slots == 0):
@@ -200,8 +204,8 @@ class ContextLoader(Block):
             with m.State("IMAGE"):
                 m.d.comb += writer.valid.eq(response.valid)
                 with m.If(left == 0):
-                    with m.If(error):
-                        finish(Status.ADDRESS_OUT_OF_RANGE)
+                    with m.If(error != Status.OK):
+                        finish(error)
                     with m.Else():
                         fill()
             with m.State("HAND ON"):

@@ -5,8 +5,12 @@ from typing import Any
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
+from ..layouts.region import DOMAIN_BITS
 from ..library import Block
 from .layouts import DESCRIPTOR_SLOTS
+
+TAG_BITS = 16 + DOMAIN_BITS
+"""A kernel's number and the domain for which it was loaded."""
 
 
 class ContextTags(Block):
@@ -18,7 +22,7 @@ class ContextTags(Block):
 
     Ports
     -----
-    kernel: in, 16 bits; hit: out, the kernel is resident, in ``bank``.
+    kernel: in, ``TAG_BITS``; hit: out, the kernel is resident, in ``bank``.
     use: in, pulse, the kernel in ``bank`` is used once more.
     victim: out, the least recently used bank; victim_free: out, no task uses it.
     evict: in, pulse, its kernel is forgotten. fill: in, pulse, it holds ``kernel`` now, used once.
@@ -35,7 +39,7 @@ class ContextTags(Block):
         self.banks = banks
         super().__init__(
             {
-                "kernel": In(16),
+                "kernel": In(TAG_BITS),
                 "hit": Out(1),
                 "bank": Out(range(banks)),
                 "use": In(1),
@@ -53,7 +57,7 @@ class ContextTags(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         banks = range(self.banks)
-        kernels = [Signal(16, name=f"kernel{b}") for b in banks]
+        kernels = [Signal(TAG_BITS, name=f"kernel{b}") for b in banks]
         valid = Signal(self.banks)
         ranks = [Signal(banks, name=f"rank{b}", init=self.banks - 1 - b) for b in banks]
         uses = [Signal(range(DESCRIPTOR_SLOTS + 1), name=f"uses{b}") for b in banks]

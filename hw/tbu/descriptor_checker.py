@@ -34,7 +34,7 @@ class DescriptorChecker(Block):
     Timing: ``illegal`` is valid two cycles after the word.
     Errors: this block finds them: unaligned DMA addresses and strides, empty copies, ports that do
     not exist or have two streams of a direction, counts of zero or more than 16 bits, an
-    element that does not exist.
+    element that does not exist, reserved bits that are set.
     Source: own.
     """
 
@@ -80,6 +80,8 @@ class DescriptorChecker(Block):
             m.d.comb += wrong.eq(Mux(index == 2, empty, word[:2].any()))
         with m.Elif(index == 0):
             m.d.comb += wrong.eq(self._illegal_ports(m, word, valid))
+        with m.Elif(index == 3):  # reserved
+            m.d.comb += wrong.eq(word.any())
         with m.Elif((index >= 4) & ~index[0]):
             m.d.comb += wrong.eq(~word.any() | word[COUNT_BITS:].any())
         return m
@@ -114,5 +116,6 @@ class DescriptorChecker(Block):
             (past > Mux(west, self.rows, self.columns))
             | (group.port_count == 0)
             | (group.element.as_value() > Element.BYTE_UNSIGNED.value)
+            | group.reserved0.any()
             | double
         )

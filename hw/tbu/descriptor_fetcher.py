@@ -41,8 +41,7 @@ class DescriptorFetcher(Block):
     now: in, 32 bits, the clock. active: out, 1 bit, a dispatch is here.
 
     Timing: two memory latencies and a cycle a word. ``task`` is a register.
-    Errors: DESCRIPTOR_INVALID and, if the memory answers with an error, ADDRESS_OUT_OF_RANGE go
-    with the task.
+    Errors: DESCRIPTOR_INVALID, or what the memory answered, go with the task.
     Source: own.
     """
 
@@ -80,13 +79,14 @@ class DescriptorFetcher(Block):
         header = Signal(DescriptorHeader)
         slot, held = Signal(range(DESCRIPTOR_SLOTS)), Signal(range(DESCRIPTOR_SLOTS + 1))
         left, position = Signal(16), Signal(range(self.descriptor_words))
-        memory_error, header_wrong = Signal(), Signal()
+        fault, header_wrong = Signal(Status), Signal()  # fault: the first of the memory
 
         # Every word goes to the buffer; a word in the register is stored before the next comes.
         response = self.memory.response
         write = self.buffer.request
         word_taken = response.valid & response.ready
         m.d.comb += [
+            self.memory.domain.eq(dispatch.domain),
             response.ready.eq(~write.valid | write.ready),
             checker.word.eq(response.payload.data),
             checker.entries.eq(header.input_count + header.output_count),
@@ -103,14 +103,18 @@ class DescriptorFetcher(Block):
             m.d.sync += [
                 left.eq(left - 1),
                 position.eq(position + 1),
-                memory_error.eq(memory_error | response.payload.error),
             ]
+            with m.If(fault == Status.OK):
+                m.d.sync += fault.eq(response.payload.status)
 
         words = Signal(32)
         rest = header.descriptor_words - DESCRIPTOR_HEADER_WORDS
         m.d.comb += words.eq(_length(header))
         m.d.sync += header_wrong.eq(
             (header.magic != DESCRIPTOR_MAGIC)
+            | (header.domain != dispatch.domain)
+            | header.reserved0.any()
+            | header.reserved1.any()
             | (header.descriptor_words != words)
             | (words > self.descriptor_words)
         )
@@ -124,7 +128,7 @@ class DescriptorFetcher(Block):
                     started.eq(self.now),
                     position.eq(0),
                     left.eq(DESCRIPTOR_HEADER_WORDS),
-                    memory_error.eq(0),
+                    fault.eq(Status.OK),
                 ]
                 with m.If(self.dispatch.valid & self.dispatch.ready):
                     m.next = "ASK HEADER"
@@ -154,7 +158,7 @@ class DescriptorFetcher(Block):
                     ),
                     requester.row.payload.words.eq(left),
                 ]
-                with m.If(memory_error | header_wrong | (left == 0)):
+                with m.If((fault != Status.OK) | header_wrong | (left == 0)):
                     m.next = "HAND ON"
                 with m.Else():
                     m.d.comb += requester.row.valid.eq(1)
@@ -179,7 +183,7 @@ class DescriptorFetcher(Block):
         task = self.task.payload
         m.d.comb += [
             getattr(task, name).eq(getattr(dispatch, name))
-            for name in ("block", "instance", "index", "shard", "value")
+            for name in ("block", "instance", "index", "shard", "value", "domain")
         ]
         m.d.comb += [
             getattr(task, name).eq(getattr(header, name))
@@ -203,11 +207,7 @@ class DescriptorFetcher(Block):
             task.prepared.eq(prepared),
             task.body_trips.eq(Mux(header.trips_from_token, dispatch.value, header.body_trips)),
             task.status.eq(
-                Mux(
-                    memory_error,
-                    Status.ADDRESS_OUT_OF_RANGE,
-                    Mux(invalid, Status.DESCRIPTOR_INVALID, Status.OK),
-                )
+                Mux(fault != Status.OK, fault, Mux(invalid, Status.DESCRIPTOR_INVALID, Status.OK))
             ),
         ]
         return m

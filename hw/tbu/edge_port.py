@@ -79,5 +79,6 @@ class EdgePort(Block):
             self.control.holds.eq(leaving.holds),
             self.control.fault.eq(entering.fault | leaving.fault),
             self.control.drain_fault.eq(leaving.drain_fault),
+            self.control.damaged.eq(entering.damaged),
         ]
         return m

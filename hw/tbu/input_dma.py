@@ -14,6 +14,7 @@ from .dispatch_queue import Verdict
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 from .transfer_engine import TransferEngine
+from .transfer_status import TransferStatus
 
 
 class InputDma(Block):
@@ -33,7 +34,8 @@ class InputDma(Block):
     active: out, 1 bit, a task's operands are on their way.
 
     Timing: a word a cycle once the first has come; see :class:`TransferEngine`.
-    Errors: ADDRESS_OUT_OF_RANGE goes with the task after all words owed have come.
+    Errors: a failure goes with the task after all words owed have come, see
+    :class:`TransferStatus`.
     Source: own.
     """
 
@@ -68,7 +70,9 @@ class InputDma(Block):
         wiring.connect(m, engine.request, wiring.flipped(self.memory.request))
         wiring.connect(m, engine.buffer, wiring.flipped(self.buffer))
 
-        task, failed = Signal(self.task_layout), Signal()
+        add_block(m, platform, "outcome", outcome := TransferStatus())
+
+        task = Signal(self.task_layout)
         row, write = Signal(engine.row.payload.shape()), self.scratchpad.request
         response = self.memory.response
         free = ~write.valid | write.ready
@@ -80,13 +84,18 @@ class InputDma(Block):
             engine.index.eq(task.index),
             engine.shard.eq(task.shard),
             engine.window.eq(task.window),
-            engine.stop.eq(failed),
+            engine.stop.eq(outcome.failed),
+            self.memory.domain.eq(task.domain),
+            outcome.answered.eq(moved),
+            outcome.answer.eq(response.payload.status),
+            outcome.damaged.eq(engine.damaged),
+            outcome.outside.eq(engine.outside),
             engine.row.ready.eq((row.words == 0) | (moved & (row.words == 1))),
             response.ready.eq((row.words != 0) & free),
             self.filled.payload.eq(task),
         ]
-        with m.If(failed):
-            m.d.comb += self.filled.payload.status.eq(Status.ADDRESS_OUT_OF_RANGE)
+        with m.If(outcome.failed):
+            m.d.comb += self.filled.payload.status.eq(outcome.status)
         with m.If(free):
             m.d.sync += [
                 write.valid.eq(moved),
@@ -104,8 +113,8 @@ class InputDma(Block):
         early = self.task.payload.prepared & (self.task.payload.input_count != 0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.task.ready.eq(1)
-                m.d.sync += [task.eq(self.task.payload), failed.eq(0)]
+                m.d.comb += [self.task.ready.eq(1), outcome.clear.eq(1)]
+                m.d.sync += task.eq(self.task.payload)
                 with m.If(self.task.valid):
                     m.next = "HAND ON"
                     with m.If(self.task.payload.status == Status.OK):
@@ -123,8 +132,6 @@ class InputDma(Block):
                 m.next = "MOVE"
             with m.State("MOVE"):
                 m.d.comb += self.active.eq(1)
-                with m.If(engine.outside | (moved & response.payload.error)):
-                    m.d.sync += failed.eq(1)
                 with m.If(engine.idle & (row.words == 0) & ~write.valid):
                     m.next = "HAND ON"
             with m.State("HAND ON"):

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.descriptor import Element, StreamMode
 from ..library import Block, add_block
-from ..memory import BankReadPort
+from ..memory import BankReadPort, is_damaged
 from ..pea.interfaces import ArrayInput
 from .affine import AffineGenerator
 from .layouts import EPOCH_BITS, window_layout
@@ -38,7 +38,8 @@ class InputStream(Block):
     read: the port on the scratchpad. array: the array's input, data and valid registered.
     offsets: stream in, offsets of the gather of ``offset_epoch``; pending: in, offsets of the
     present epoch wait somewhere before ``offsets``.
-    fault: out, the word taken in this cycle had an address outside the window.
+    fault: out, the word taken in this cycle had an address outside the window. damaged: out, it
+    had wrong parity.
 
     Timing: a word a cycle without bank conflicts; first word seven cycles after the set-up is
     taken into use. ``exhausted`` and ``valid`` depend on registers and ``pending`` only.
@@ -62,6 +63,7 @@ class InputStream(Block):
                 "offset_epoch": In(EPOCH_BITS),
                 "pending": In(1),
                 "fault": Out(1),
+                "damaged": Out(1),
             },
             address_bits=address_bits,
             depth=depth,
@@ -77,9 +79,11 @@ class InputStream(Block):
         epoch = Signal(EPOCH_BITS)  # of the addresses: the array's, or the one after
 
         # The next epoch's addresses follow as soon as this one's are out.
-        activate = Signal()
+        activate, live = Signal(), Signal()
+        dead = Signal()  # an affine address was outside: no further ones
         m.d.comb += [
-            activate.eq(pending.valid & (epoch == self.epoch) & (~generator.valid | self.start)),
+            live.eq(generator.valid & ~dead),
+            activate.eq(pending.valid & (epoch == self.epoch) & (~live | self.start)),
             pending.take.eq(activate),
             generator.pattern.eq(pending.stream.pattern),
             generator.load.eq(activate & pending.enabled),
@@ -99,20 +103,29 @@ class InputStream(Block):
             )
         )
         request_valid, request_taken, produce = Signal(), Signal(), Signal()
-        offset = self.offsets.payload
+        # A register in front of the addition keeps the offsets' queue off its path.
+        offset, offset_valid, offset_used = Signal(32), Signal(), Signal()
+        own_offset = gather & (self.offset_epoch == epoch)
+        m.d.comb += self.offsets.ready.eq(own_offset & (~offset_valid | offset_used))
+        with m.If(self.offsets.valid & self.offsets.ready):
+            m.d.sync += [offset.eq(self.offsets.payload), offset_valid.eq(1)]
+        with m.Elif(offset_used):
+            m.d.sync += offset_valid.eq(0)
+        with m.If(activate):
+            m.d.sync += offset_valid.eq(0)
         address = Signal.like(generator.address)
         error = Signal()
-        source = generator.valid & (~request_valid | request_taken)
-        own_offset = gather & (self.offset_epoch == epoch)
+        source = live & (~request_valid | request_taken)
         wild = gather & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
         m.d.comb += [
             address.eq(generator.address + Mux(gather, offset[: bits + 2], 0)),
             error.eq(wild | ~in_window(address, bits, window)),
-            produce.eq(source & (~gather | (self.offsets.valid & own_offset))),
-            self.offsets.ready.eq(source & own_offset),
+            produce.eq(source & (~gather | offset_valid)),
+            offset_used.eq(source & gather),
             generator.step.eq(produce & ~gather),
-            generator.clear.eq(activate | (produce & error & ~gather)),
+            generator.clear.eq(activate),
         ]
+        m.d.sync += dead.eq(~activate & (dead | (produce & error & ~gather)))
         with m.If(produce):
             m.d.sync += [
                 request.address.eq(place(address, bits, window)),
@@ -125,15 +138,16 @@ class InputStream(Block):
         # In flight: one cycle in the memory, one to pick the element.
         flight, captured = Signal.like(request), Signal.like(request)
         flight_valid, captured_valid = Signal(), Signal()
-        word = Signal(32)
-        m.submodules.queue = queue = SyncFIFO(width=33 + EPOCH_BITS, depth=self.depth)
+        word, parity = Signal(32), Signal.like(self.read.parity)
+        m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=self.depth)
+        damaged = ~captured.error & is_damaged(word, parity)
         room = queue.level + flight_valid + captured_valid < self.depth
         m.d.comb += [
             self.read.request.payload.eq(request.address[2:]),
             self.read.request.valid.eq(request_valid & ~request.error & room),
             request_taken.eq(request_valid & room & (request.error | self.read.request.ready)),
             queue.w_en.eq(captured_valid),
-            queue.w_data.eq(Cat(_pick(m, word, captured), captured.error, captured.epoch)),
+            queue.w_data.eq(Cat(_pick(m, word, captured), captured.error, damaged, captured.epoch)),
         ]
         m.d.sync += [
             flight_valid.eq(request_taken),
@@ -141,14 +155,17 @@ class InputStream(Block):
             captured_valid.eq(flight_valid),
             captured.eq(flight),
             word.eq(self.read.data),
+            parity.eq(self.read.parity),
         ]
 
         # Head: the word the array sees, if it is of the present epoch.
-        head = Signal(data.StructLayout({"word": 32, "error": 1, "epoch": EPOCH_BITS}))
+        head = Signal(
+            data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
+        )
         head_valid, present, future = Signal(), Signal(), Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
-        coming = queue.r_rdy | captured_valid | flight_valid | request_valid
-        ended = (epoch != self.epoch) | ~generator.valid | (gather & ~self.pending)
+        coming = queue.r_rdy | captured_valid | flight_valid | request_valid | offset_valid
+        ended = (epoch != self.epoch) | ~live | (gather & ~self.pending)
         m.d.comb += [
             present.eq(head.epoch == self.epoch),
             future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
@@ -157,6 +174,7 @@ class InputStream(Block):
             self.array.valid.eq(head_valid & present),
             self.array.exhausted.eq(Mux(head_valid, future, ~coming & ended)),
             self.fault.eq(self.array.take & head.error),
+            self.damaged.eq(self.array.take & head.damaged),
         ]
         with m.If(leave):
             m.d.sync += [head_valid.eq(queue.r_rdy), head.eq(queue.r_data)]

@@ -4,6 +4,7 @@ from amaranth.lib import data
 
 from ..config import PeaConfig
 from ..layouts.descriptor import STREAM_DIMENSIONS, Element, Status, StreamMode
+from ..layouts.region import DOMAIN_BITS
 from ..layouts.token import BLOCK_BITS, INDEX_BITS, INSTANCE_BITS, SHARD_BITS
 from ..pea.interfaces import bank_shape
 
@@ -68,6 +69,7 @@ def task_layout(pea: PeaConfig) -> data.StructLayout:
             "index": INDEX_BITS,
             "shard": SHARD_BITS,
             "value": 32,
+            "domain": DOMAIN_BITS,
             "status": Status,
             "slot": range(DESCRIPTOR_SLOTS),
             "kernel": 16,

@@ -10,11 +10,12 @@ from amaranth.lib.wiring import In, Out
 from ..config import PeaConfig
 from ..layouts.descriptor import DESCRIPTOR_HEADER_WORDS, DMA_ENTRY_WORDS, Status
 from ..library import Block, add_block
-from ..memory import BankReadPort
+from ..memory import BankReadPort, is_damaged
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 from .range_check import in_window, place
 from .transfer_engine import TransferEngine
+from .transfer_status import TransferStatus
 
 QUEUE_DEPTH = 4
 """Words read ahead of the memory's write stream."""
@@ -36,7 +37,7 @@ class OutputDma(Block):
     active: out, 1 bit, a task's results are on their way.
 
     Timing: a word a cycle; a task is handed on when every burst is acknowledged.
-    Errors: ADDRESS_OUT_OF_RANGE goes with the task.
+    Errors: a failure goes with the task, see :class:`TransferStatus`.
     Source: own.
     """
 
@@ -71,7 +72,9 @@ class OutputDma(Block):
         wiring.connect(m, engine.request, wiring.flipped(self.memory.request))
         wiring.connect(m, engine.buffer, wiring.flipped(self.buffer))
 
-        task, failed = Signal(self.task_layout), Signal()
+        add_block(m, platform, "outcome", outcome := TransferStatus())
+
+        task = Signal(self.task_layout)
         entry = DMA_ENTRY_WORDS * task.input_count + DESCRIPTOR_HEADER_WORDS
         m.d.comb += [
             engine.address.eq(task.slot * self.descriptor_words + entry),
@@ -80,11 +83,12 @@ class OutputDma(Block):
             engine.index.eq(task.index),
             engine.shard.eq(task.shard),
             engine.window.eq(task.window),
-            engine.stop.eq(failed),
+            engine.stop.eq(outcome.failed),
+            self.memory.domain.eq(task.domain),
             self.stored.payload.eq(task),
         ]
-        with m.If(failed):
-            m.d.comb += self.stored.payload.status.eq(Status.ADDRESS_OUT_OF_RANGE)
+        with m.If(outcome.failed):
+            m.d.comb += self.stored.payload.status.eq(outcome.status)
 
         # Words of rows go through a queue; the result word is read by the same port.
         row, flight = Signal(engine.row.payload.shape()), Signal()
@@ -123,12 +127,22 @@ class OutputDma(Block):
         answered = self.memory.response.valid
         m.d.comb += self.memory.response.ready.eq(1)
         m.d.sync += owed.eq(owed + asked - answered)
+        damaged = (flight | result_flight) & is_damaged(
+            self.scratchpad.data, self.scratchpad.parity
+        )
+        no_result = Signal()  # its address lies outside the window
+        m.d.comb += [
+            outcome.answered.eq(answered),
+            outcome.answer.eq(self.memory.response.payload.status),
+            outcome.damaged.eq(engine.damaged | damaged),
+            outcome.outside.eq(engine.outside | no_result),
+        ]
         settled = engine.idle & (row.words == 0) & ~flight & ~queue.r_rdy & (owed == 0)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.task.ready.eq(1)
-                m.d.sync += [task.eq(self.task.payload), failed.eq(0)]
+                m.d.comb += [self.task.ready.eq(1), outcome.clear.eq(1)]
+                m.d.sync += task.eq(self.task.payload)
                 with m.If(self.task.valid):
                     m.next = "HAND ON"
                     with m.If(self.task.payload.status == Status.OK):
@@ -142,15 +156,13 @@ class OutputDma(Block):
                     with m.If(read.ready):
                         m.next = "START"
                 with m.Else():
-                    m.d.sync += failed.eq(1)
+                    m.d.comb += no_result.eq(1)
                     m.next = "HAND ON"
             with m.State("START"):
                 m.d.comb += [engine.start.eq(1), self.active.eq(1)]
                 m.next = "MOVE"
             with m.State("MOVE"):
                 m.d.comb += self.active.eq(1)
-                with m.If(engine.outside | (answered & self.memory.response.payload.error)):
-                    m.d.sync += failed.eq(1)
                 with m.If(settled):
                     m.next = "HAND ON"
             with m.State("HAND ON"):

@@ -38,8 +38,8 @@ class Runner(Block):
 
     Timing: the command is offered the cycle after the task comes; a drain takes two cycles more
     than the words need.
-    Errors: ADDRESS_OUT_OF_RANGE for a stream's fault, WATCHDOG when a run is longer than its
-    limit, ABORTED; the array is stopped at once.
+    Errors: ADDRESS_OUT_OF_RANGE or MEMORY_PARITY for a stream's fault, WATCHDOG when a run is
+    longer than its limit, ABORTED; the array is stopped at once.
     Source: own.
     """
 
@@ -119,6 +119,8 @@ class Runner(Block):
         with m.If(run.status == Status.OK):
             with m.If(control.fault):
                 m.d.comb += status.eq(Status.ADDRESS_OUT_OF_RANGE)
+            with m.Elif(control.damaged):
+                m.d.comb += status.eq(Status.MEMORY_PARITY)
             with m.Elif(self.running & self.cancel):
                 m.d.comb += status.eq(Status.ABORTED)
             with m.Elif(self.running & (run.cycle_limit != 0) & (cycles == run.cycle_limit)):

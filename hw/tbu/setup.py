@@ -54,7 +54,7 @@ class EpochControl(wiring.Signature):
     cycle; its set-up has been committed before. ``drain_epoch``: the epoch asked about by
     ``holds``: words of it are still on their way into the scratchpad. ``fault``: in this cycle
     a word of ``epoch`` had an address outside the window; ``drain_fault``: one of the epoch
-    before.
+    before; ``damaged``: the array took a word with wrong parity.
     """
 
     def __init__(self) -> None:
@@ -66,5 +66,6 @@ class EpochControl(wiring.Signature):
                 "holds": In(1),
                 "fault": In(1),
                 "drain_fault": In(1),
+                "damaged": In(1),
             }
         )

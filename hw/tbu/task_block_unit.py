@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
 from ..interfaces import MemoryPort
 from ..layouts.activity import Activity, ActivityState
+from ..layouts.counters import COUNTERS, CycleCounter
+from ..layouts.region import RegionEntry
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
 from ..layouts.token import Completion, Dispatch
 from ..library import Block, add_block
@@ -27,7 +29,9 @@ from .memory_multiplexer import MemoryMultiplexer
 from .output_dma import OutputDma
 from .runner import Runner
 from .start_gate import StartGate
+from .unit_counters import COUNTER_BITS, UnitCounters
 from .window_allocator import WindowAllocator
+from .window_scrubber import WindowScrubber
 
 OUTSTANDING_BURSTS = 8
 """Bursts a TBU may have under way at once."""
@@ -42,7 +46,7 @@ class TaskBlockUnit(Block):
     Parameters
     ----------
     config: the chip's configuration; of it the sections ``task_block_unit`` and ``pea`` and
-    ``cluster.burst_words`` count.
+    ``cluster.burst_words`` and ``cluster.regions`` count.
 
     Ports
     -----
@@ -55,6 +59,8 @@ class TaskBlockUnit(Block):
     x, y: in, the own cluster's coordinates.
     cancel: in, 1 bit, ends the present run with ABORTED; closed: in, a bit an instance, ends every
     run of these instances with ABORTED.
+    regions: in, the region table; regions_changed: in, pulse, it has been written.
+    counter_index: in, counter: out, one of :mod:`octopus.hw.layouts.counters`, a cycle later.
     activity: out, :class:`Activity`.
 
     Timing: see ``docs/tbu.md``. All outputs are registers but ``memory.response.ready``, which
@@ -68,6 +74,7 @@ class TaskBlockUnit(Block):
         self.pea = config.pea
         self.burst_words = config.cluster.burst_words
         self.instances = config.control_block_unit.instances
+        self.region_count = config.cluster.regions
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
@@ -80,6 +87,10 @@ class TaskBlockUnit(Block):
                 "kernel_count": In(16),
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
+                "regions": In(data.ArrayLayout(RegionEntry, self.region_count)),
+                "regions_changed": In(1),
+                "counter_index": In(range(COUNTERS)),
+                "counter": Out(COUNTER_BITS),
                 "cancel": In(1),
                 "closed": In(self.instances),
                 "activity": Out(Activity),
@@ -88,6 +99,7 @@ class TaskBlockUnit(Block):
             pea=self.pea,
             burst_words=self.burst_words,
             instances=self.instances,
+            regions=self.region_count,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -107,11 +119,18 @@ class TaskBlockUnit(Block):
         runner = Runner(pea)
         storer = OutputDma(pea, address_bits, unit.descriptor_words, burst)
         completer = Completer(pea)
-        multiplexer = MemoryMultiplexer(4, OUTSTANDING_BURSTS)
+        multiplexer = MemoryMultiplexer(4, OUTSTANDING_BURSTS, self.region_count)
         buffer = BankedMemory(DESCRIPTOR_SLOTS * unit.descriptor_words, 1, 3, 1)
         scratchpad = BankedMemory(
-            unit.scratchpad_words, unit.scratchpad_banks, edges + 1, edges + 1
+            unit.scratchpad_words,
+            unit.scratchpad_banks,
+            edges + 1,
+            edges + 1,
+            scrub=True,
+            yielding=True,  # DMA, the last port, hardly ever makes the array wait
         )
+        scrubber = WindowScrubber(scratchpad.row_bits)
+        counters = UnitCounters()
         core = ArrayCore(pea)
         for name, block in (
             ("queue", queue),
@@ -127,6 +146,8 @@ class TaskBlockUnit(Block):
             ("multiplexer", multiplexer),
             ("buffer", buffer),
             ("scratchpad", scratchpad),
+            ("scrubber", scrubber),
+            ("counters", counters),
             ("core", core),
         ):
             add_block(m, platform, name, block)
@@ -150,7 +171,7 @@ class TaskBlockUnit(Block):
             queue.now.eq(now),
             queue.hint.eq(self.hint),
             queue.hint_valid.eq(self.hint_valid),
-            queue.forget.eq(self.forget),
+            queue.forget.eq(self.forget | self.regions_changed),
             queue.resolved.eq(gate.resolved),
             gate.verdict.eq(queue.verdict),
             filler.verdict.eq(queue.verdict.verdict),
@@ -163,6 +184,13 @@ class TaskBlockUnit(Block):
             loader.release_bank.eq(runner.release_bank),
             loader.kernel_table_address.eq(self.kernel_table_address),
             loader.kernel_count.eq(self.kernel_count),
+            loader.forget.eq(self.regions_changed),
+            allocator.forget.eq(self.regions_changed),
+            scrubber.start.eq(allocator.scrub),
+            scrubber.window.eq(allocator.scrub_window),
+            allocator.scrubbing.eq(scrubber.busy),
+            scratchpad.scrub.eq(scrubber.scrub),
+            scratchpad.scrub_row.eq(scrubber.row),
             loader.x.eq(self.x),
             loader.y.eq(self.y),
         ]
@@ -170,9 +198,9 @@ class TaskBlockUnit(Block):
         # Memory, descriptor buffer, scratchpad.
         for index, client in enumerate((fetcher, loader, filler, storer)):
             wiring.connect(m, client.memory, multiplexer.clients[index])
-        wiring.connect(m, multiplexer.request, wiring.flipped(self.memory.request))
-        wiring.connect(m, wiring.flipped(self.memory.response), multiplexer.response)
-        wiring.connect(m, storer.write, wiring.flipped(self.memory.write))
+        m.d.comb += multiplexer.regions.eq(self.regions)
+        wiring.connect(m, storer.write, multiplexer.write)
+        wiring.connect(m, multiplexer.memory, wiring.flipped(self.memory))
         wiring.connect(m, fetcher.buffer, buffer.writes[0])
         for index, reader in enumerate((filler, configurator, storer)):
             wiring.connect(m, reader.buffer, buffer.reads[index])
@@ -209,11 +237,42 @@ class TaskBlockUnit(Block):
                 getattr(runner.control, name).eq(
                     Cat(getattr(port.control, name) for port in ports).any()
                 )
-                for name in ("holds", "fault", "drain_fault")
+                for name in ("holds", "fault", "drain_fault", "damaged")
             ),
         ]
         self._report_activity(m, fetcher, loader, filler, runner, storer)
+        self._count(m, counters, completer, core, outputs)
+        with m.If(~core.running):
+            for cause, active in (  # the first that applies comes last
+                (CycleCounter.OUTPUT, runner.draining | storer.active),
+                (CycleCounter.FETCH, fetcher.active | fetcher.dispatch.valid),
+                (CycleCounter.CONTEXT, loader.active),
+                (CycleCounter.SCRATCHPAD, allocator.waiting),
+                (CycleCounter.INPUT, filler.active),
+                (CycleCounter.SET_UP, configurator.active),
+            ):
+                with m.If(active):
+                    m.d.comb += counters.cycle.eq(cause)
         return m
+
+    def _count(self, m: Module, counters: Any, completer: Any, core: Any, outputs: Any) -> None:
+        """Completions, and the cycles of runs; what the others wait for is added by the caller."""
+        blocked = Cat(output.valid & ~output.ready for output in outputs).any()
+        m.d.comb += [
+            self.counter.eq(counters.value),
+            counters.index.eq(self.counter_index),
+            counters.completed.eq(completer.finished & ~completer.task.payload.prepared),
+            counters.status.eq(completer.task.payload.status),
+            counters.cycle.eq(CycleCounter.IDLE),
+        ]
+        with m.If(core.advance):
+            m.d.comb += counters.cycle.eq(CycleCounter.ADVANCE)
+        with m.Elif(core.running & core.executing):
+            m.d.comb += counters.cycle.eq(
+                Mux(blocked, CycleCounter.STALL_OUT, CycleCounter.STALL_IN)
+            )
+        with m.Elif(core.running):
+            m.d.comb += counters.cycle.eq(CycleCounter.GAP)
 
     def _report_activity(
         self, m: Module, fetcher: Any, loader: Any, filler: Any, runner: Any, storer: Any

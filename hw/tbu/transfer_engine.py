@@ -37,14 +37,15 @@ class TransferEngine(Block):
     -----
     start: in, pulse; address, count: in, the entries; instance, index, shard, window: in, of the
     task, stable until ``idle``.
-    stop: in, ask for nothing more. outside: out, pulse, a row lies outside the window.
+    stop: in, ask for nothing more. outside: out, pulse, a row lies outside the window; damaged:
+    out, pulse, an entry had wrong parity. After either nothing more is asked for.
     request: stream out of memory requests. row: stream out of ``scratchpad_row_layout``, in the
     order of the requests; exactly the words of these rows are asked for.
     idle: out, all has been asked for and all rows have been taken.
     buffer: the port on the descriptor buffer.
 
     Timing: see the parts; several bursts, and rows, are asked for ahead.
-    Errors: see ``outside``. Source: own.
+    Errors: see ``outside``, ``damaged``. Source: own.
     """
 
     def __init__(self, address_bits: int, buffer_bits: int, burst_words: int, write: bool) -> None:
@@ -63,6 +64,7 @@ class TransferEngine(Block):
                 "window": In(window_layout()),
                 "stop": In(1),
                 "outside": Out(1),
+                "damaged": Out(1),
                 "request": Out(stream.Signature(MemoryRequest)),
                 "row": Out(stream.Signature(scratchpad_row_layout(address_bits))),
                 "idle": Out(1),
@@ -96,6 +98,7 @@ class TransferEngine(Block):
             splitter.window.eq(self.window),
             splitter.stop.eq(self.stop),
             self.outside.eq(splitter.outside),
+            self.damaged.eq(reader.damaged),
             # every row goes to the requester and to the queue of scratchpad rows
             row.ready.eq(requester.row.ready & rows.w_rdy),
             requester.row.valid.eq(row.valid & rows.w_rdy),

@@ -39,10 +39,11 @@ class TransferReader(Block):
     instance, index, shard: in, stable until ``idle``.
     stop: in, no further entries. transfer: stream out of :class:`Transfer`.
     idle: out, all entries have been handed out.
+    damaged: out, pulse, an entry had wrong parity; it and those after it are not handed out.
     buffer: the port on the descriptor buffer.
 
     Timing: 12 cycles an entry and one for every significant bit of instance, index and shard.
-    Errors: none, entries have been checked.
+    Errors: see ``damaged``; otherwise none, entries have been checked.
     Source: own.
     """
 
@@ -59,6 +60,7 @@ class TransferReader(Block):
                 "stop": In(1),
                 "transfer": Out(stream.Signature(Transfer)),
                 "idle": Out(1),
+                "damaged": Out(1),
                 "buffer": Out(BankReadPort(address_bits)),
             },
             address_bits=address_bits,
@@ -90,6 +92,10 @@ class TransferReader(Block):
                     m.next = "READ"
             with m.State("READ"), m.If(reader.done):
                 m.next = "INSTANCE"
+                with m.If(reader.damaged):
+                    m.d.comb += self.damaged.eq(1)
+                    m.d.sync += left.eq(0)
+                    m.next = "IDLE"
             following = ("INSTANCE", "INDEX", "SHARD", "HAND ON")
             for number, (field, value) in enumerate(
                 (

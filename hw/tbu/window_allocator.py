@@ -2,18 +2,25 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.descriptor import Status
+from ..layouts.region import DOMAIN_BITS
 from ..library import Block
 from .layouts import task_layout, window_layout
+
+LOWER, UPPER, WHOLE = 0b01, 0b10, 0b11
+"""Halves of the scratchpad, a bit each."""
 
 
 class WindowAllocator(Block):
     """Halves go to tasks in turns; a task that needs the whole scratchpad waits for both.
+
+    A half goes to a task only if it is blank or was last owned by a task of the same domain;
+    otherwise it is zeroed first. So no task finds words of another domain.
 
     Parameters
     ----------
@@ -23,8 +30,13 @@ class WindowAllocator(Block):
     -----
     task: stream in, placed: stream out, of ``task_layout`` with its ``window``.
     release: in, pulse, the task that owned release_window has ended.
+    scrub: out, pulse, zero scrub_window; scrubbing: in, that is being done.
+    forget: in, pulse, the domains' numbers have got a new meaning: whatever the halves hold
+    belongs to none of them.
+    waiting: out, 1 bit, a task is here that waits for its part.
 
-    Timing: one cycle if the window is free; ``placed`` is a register.
+    Timing: one cycle if the window is free and fit; ``placed`` is a register. After reset both
+    halves are zeroed.
     Errors: none. Source: own.
     """
 
@@ -36,24 +48,35 @@ class WindowAllocator(Block):
                 "placed": Out(stream.Signature(self.task_layout)),
                 "release": In(1),
                 "release_window": In(window_layout()),
+                "scrub": Out(1),
+                "scrub_window": Out(window_layout()),
+                "scrubbing": In(1),
+                "forget": In(1),
+                "waiting": Out(1),
             },
             context_banks=pea.context_banks,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        owned, upper, wanted = Signal(2), Signal(), Signal(2)  # one bit a half: lower, upper
+        owned, upper, wanted = Signal(2), Signal(), Signal(2)
         incoming = self.task.payload
         healthy = incoming.status == Status.OK
+        free = Signal()
         m.d.comb += [
-            wanted.eq(Mux(incoming.half_scratchpad, Mux(upper, 0b10, 0b01), 0b11)),
+            wanted.eq(Mux(incoming.half_scratchpad, Mux(upper, UPPER, LOWER), WHOLE)),
+            free.eq(~(wanted & owned).any()),
+        ]
+        fit = self._keep_blank(m, wanted, healthy & free)
+        m.d.comb += [
             self.task.ready.eq(
-                (~self.placed.valid | self.placed.ready) & (~healthy | ~(wanted & owned).any())
+                (~self.placed.valid | self.placed.ready) & (~healthy | (free & fit))
             ),
+            self.waiting.eq(self.task.valid & healthy & ~(free & fit)),
         ]
         taken, freed = Signal(2), Signal(2)
         released = self.release_window
-        m.d.comb += freed.eq(Mux(released.half, Mux(released.upper, 0b10, 0b01), 0b11))
+        m.d.comb += freed.eq(Mux(released.half, Mux(released.upper, UPPER, LOWER), WHOLE))
         with m.If(~self.placed.valid | self.placed.ready):
             m.d.sync += self.placed.valid.eq(self.task.valid & self.task.ready)
         with m.If(self.task.valid & self.task.ready):
@@ -68,3 +91,42 @@ class WindowAllocator(Block):
                 m.d.sync += upper.eq(upper ^ incoming.half_scratchpad)
         m.d.sync += owned.eq((owned | taken) & ~Mux(self.release, freed, 0))
         return m
+
+    def _keep_blank(self, m: Module, wanted: Signal, free: Any) -> Signal:
+        """Whose words each half holds; have those zeroed that the task may not see.
+
+        The signal returned is high if the task may have the halves ``wanted``.
+        """
+        blank, known = Signal(2), Signal(2)  # known: words of ``domain`` only
+        domains = [Signal(DOMAIN_BITS, name=f"domain{half}") for half in range(2)]
+        incoming, being = self.task.payload, Signal(2)  # being zeroed
+        same = Cat(domain == incoming.domain for domain in domains)
+        unfit, fit = Signal(2), Signal()
+        idle, ended, took = Signal(), Signal(), Signal(2)
+        after_reset = Signal(init=1)
+        m.d.comb += [
+            unfit.eq(wanted & ~(blank | (known & same))),
+            fit.eq(~unfit.any() & ~being.any()),
+            idle.eq(~being.any()),
+            self.scrub.eq(idle & (after_reset | (self.task.valid & free & unfit.any()))),
+            self.scrub_window.half.eq(~after_reset & ~unfit.all()),
+            self.scrub_window.upper.eq(unfit == UPPER),
+        ]
+        started = Signal()
+        m.d.sync += started.eq(self.scrub)
+        m.d.comb += ended.eq(being.any() & ~started & ~self.scrubbing)
+        with m.If(self.scrub):
+            m.d.sync += [being.eq(Mux(after_reset, WHOLE, unfit)), after_reset.eq(0)]
+        with m.Elif(ended):
+            m.d.sync += being.eq(0)
+        with m.If(self.task.valid & self.task.ready & (incoming.status == Status.OK)):
+            m.d.comb += took.eq(wanted)
+        for half, domain in enumerate(domains):
+            with m.If(took[half]):
+                m.d.sync += domain.eq(incoming.domain)
+        # What is taken while the domains' numbers change was checked under the old ones.
+        m.d.sync += [
+            known.eq(Mux(self.forget, 0, known | took)),
+            blank.eq((blank | Mux(ended, being, 0)) & ~took),
+        ]
+        return fit

@@ -19,6 +19,7 @@ RANGES = {
     "cluster.memory_words": (1024, 1 << 19),
     "cluster.memory_banks": (1, 32),
     "cluster.burst_words": (4, 64),
+    "cluster.regions": (1, 32),
     "task_block_unit.descriptor_queue_depth": (1, 16),
     "task_block_unit.descriptor_words": (64, 1024),
     "task_block_unit.scratchpad_words": (256, 1 << 17),

@@ -176,6 +176,7 @@ class GoldenDriver:
             entry["descriptor"],
             entry["kernel"],
             entry["task_block_units"],
+            entry["domain"],
         )
 
     def _successor(self, cluster: Cluster, number: int) -> Successor:

@@ -134,6 +134,7 @@ class GraphMaker:
             descriptor=modulus,
             kernel=self.random.randrange(4),
             task_block_units=self.random.choice((0, self.random.randrange(units))),
+            domain=self.random.randrange(256),
         )
         self.graph.join(before, task)
         if self.random.random() < FORECASTS:

@@ -41,6 +41,7 @@ def table_writes(blocks: Sequence[BlockModel]) -> list[tuple[int, int]]:
                 "task_block_units": block.task_block_units,
                 "kernel": block.kernel,
                 "nested": int(block.nested),
+                "domain": block.domain,
             },
         )
         base = ConfigurationRegion.BLOCK_TABLE + 32 * number
@@ -316,4 +317,5 @@ def dispatched(place: Place, blocks: Sequence[BlockModel], fields: Mapping[str, 
         fields["value"],
         fields["descriptor"],
         blocks[fields["block"]].task_block_units,
+        fields["domain"],
     )

@@ -2,10 +2,13 @@
 
 The device gets dispatches with random gaps, a memory with random delays, and a receiver of
 completions with random back-pressure. Every completion and the whole memory are compared.
+The last test asserts that everything worth seeing was seen (``tbu_coverage``).
 """
 
 import json
 import os
+from collections import Counter
+from dataclasses import asdict
 from random import Random
 from typing import Any
 
@@ -15,10 +18,14 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.activity import Activity, ActivityState
+from octopus.hw.layouts.counters import CycleCounter
 from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.region import REGION_ENTRY_WORDS, RegionEntry
 from octopus.hw.layouts.token import Completion, Dispatch
 from octopus.verify.golden.tbu import Outcome
 
+from .tbu_coverage import Coverage, Event
 from .tbu_memory import MemoryResponder, bits, fields
 from .tbu_scenarios import Scenario, Step, written_elsewhere
 
@@ -26,6 +33,9 @@ CLOCK_NANOSECONDS = 10
 ECHOED = ("block", "instance", "index", "shard")
 PATIENCE = 30_000
 """Clocks in which some completion must come."""
+
+COVERAGE = Coverage()
+"""Of all tests of this module, which run in the order in which they stand."""
 
 
 def configuration() -> OctopusConfig:
@@ -56,6 +66,7 @@ class Bench:
         eagerness = random.choice((0.3, 0.8, 1.0))
         self.responder = MemoryResponder(device, self.memory, random, eagerness)
         self.completions: list[dict[str, int]] = []
+        self.aborted: list[Step] = []
         self._accepted: list[int] = []
         self._offered: list[int] = []
 
@@ -64,12 +75,17 @@ class Bench:
         device = self.device
         device.kernel_table_address.value = self.scenario.store.kernel_table_address
         device.kernel_count.value = self.scenario.kernel_count
-        for name in ("x", "y", "cancel"):
+        for name in ("x", "y", "cancel", "regions_changed", "counter_index"):
             getattr(device, name).value = 0
+        device.regions.value = sum(
+            bits(RegionEntry, **asdict(region)) << 32 * REGION_ENTRY_WORDS * number
+            for number, region in enumerate(self.scenario.regions)
+        )
         device.dispatch__valid.value = 0
         device.completion__ready.value = 0
         Clock(device.clk, CLOCK_NANOSECONDS, "ns").start()
         self.serving = cocotb.start_soon(self.responder.run())
+        self.watching = cocotb.start_soon(self.watch())
         await self.reset()
 
     async def reset(self) -> None:
@@ -79,6 +95,54 @@ class Bench:
         for _ in range(2):
             await RisingEdge(self.device.clk)
         self.device.rst.value = 0
+
+    async def watch(self) -> None:
+        """Note for the coverage what happens, clock by clock."""
+        device = self.device
+
+        def moves(port: str) -> tuple[bool, bool]:
+            """Whether something is offered, and whether it is taken."""
+            valid = bool(int(getattr(device, f"{port}__valid").value))
+            return valid, valid and bool(int(getattr(device, f"{port}__ready").value))
+
+        while True:
+            await ReadOnly()
+            seen = set()
+            for port, taken, waits in (
+                ("dispatch", Event.DISPATCH, Event.FULL),
+                ("completion", None, Event.HELD),
+                ("memory__request", None, Event.DENIED),
+            ):
+                offered, moved = moves(port)
+                if offered and not moved:
+                    seen.add(waits)
+                if moved and taken:
+                    seen.add(taken)
+                if moved and port == "completion":
+                    status = fields(Completion, int(device.completion__payload.value))["status"]
+                    seen.add(Event.FAILED if status else Event.COMPLETED)
+            if self.responder.owes and not moves("memory__response")[0]:
+                seen.add(Event.LATE)
+            for port, event in (
+                ("cancel", Event.CANCEL),
+                ("rst", Event.RESET),
+                ("regions_changed", Event.TABLE),
+            ):
+                if int(getattr(device, port).value):
+                    seen.add(event)
+            COVERAGE.see(self.state, seen)
+            await RisingEdge(device.clk)
+
+    @property
+    def state(self) -> ActivityState:
+        """What the unit shows that it does."""
+        return ActivityState(fields(Activity, int(self.device.activity.value))["state"])
+
+    async def pulse(self, port: str, probability: float) -> None:
+        """Raise ``port`` for single clocks, at random, for ever."""
+        while True:
+            getattr(self.device, port).value = int(self.random.random() < probability)
+            await RisingEdge(self.device.clk)
 
     async def send(self, steps: list[Step]) -> None:
         """Offer the dispatches of steps in order."""
@@ -133,7 +197,18 @@ class Bench:
         for step, outcome, completion in zip(
             steps, self.outcomes[first:], self.completions, strict=True
         ):
-            check_completion(step, outcome, completion)
+            if Status(completion["status"]) is not Status.ABORTED:
+                check_completion(step, outcome, completion)
+        domains = [step.dispatch["domain"] for step in steps]
+        for before, domain, completion in zip(
+            [None, *domains], domains, self.completions, strict=False
+        ):
+            COVERAGE.end(Status(completion["status"]), before in (None, domain))
+        self.aborted = [
+            step
+            for step, completion in zip(steps, self.completions, strict=True)
+            if Status(completion["status"]) is Status.ABORTED
+        ]
         self.check_busy_cycles(steps)
         self.check_memory()
 
@@ -152,6 +227,12 @@ class Bench:
         stray = written_elsewhere(self.scenario, sorted(self.responder.addresses_written))
         assert not stray, f"stray writes at {sorted(map(hex, stray))}"
         for step, outcome in zip(self.scenario.steps, self.outcomes, strict=True):
+            if step in self.aborted:
+                written = self.responder.addresses_written & {
+                    address for output in step.outputs for address in output.addresses
+                }
+                assert not written, f"{step.name} was aborted and stored {written}"
+                continue
             if outcome.stored and outcome.status is not Status.OK:
                 continue
             for output in step.outputs:
@@ -208,11 +289,57 @@ async def reset_in_flight(device: Any) -> None:
     scenario = Scenario(configuration(), random, 12)
     bench = Bench(device, scenario, random)
     await bench.start()
-    for _ in range(6):
+    for state in [*ActivityState, *ActivityState]:
         sender = cocotb.start_soon(bench.send(scenario.steps))
-        for _ in range(random.randrange(1, 900)):
+        for _ in range(PATIENCE):
             await RisingEdge(device.clk)
+            if bench.state is state and random.random() < 0.2:
+                break
         sender.cancel()
         await bench.reset()
     bench.responder.addresses_written.clear()
     await bench.run()
+
+
+@cocotb.test()
+async def cancelled_tasks(device: Any) -> None:
+    """Cancels at any time end the present run only; the region table is written in between."""
+    random = seeded("cancel")
+    bench = Bench(device, Scenario(configuration(), random, 60, spoilt=0.2), random)
+    await bench.start()
+    cocotb.start_soon(bench.pulse("cancel", 0.02))
+    cocotb.start_soon(bench.pulse("regions_changed", 0.01))
+    await bench.run()
+    assert bench.aborted, "nothing was cancelled: the test shows nothing"
+
+
+@cocotb.test()
+async def counters(device: Any) -> None:
+    """After a reset the unit's counters agree with the completions, and name every cycle."""
+    random = seeded("counters")
+    bench = Bench(device, Scenario(configuration(), random, 20, spoilt=0.3), random)
+    await bench.start()
+    began = clocks()
+    await bench.run()
+    found = {}
+    for index in [*(status.value for status in Status), *CycleCounter]:
+        device.counter_index.value = index
+        for _ in range(3):
+            await RisingEdge(device.clk)
+        found[index] = int(device.counter.value)
+        ended = clocks()
+    statuses = Counter(completion["status"] for completion in bench.completions)
+    assert {status.value: found[status.value] for status in Status} == {
+        status.value: statuses[status.value] for status in Status
+    }
+    assert found[CycleCounter.ADVANCE] >= sum(c["array_cycles"] for c in bench.completions) > 0
+    cycles = sum(found[cause] for cause in CycleCounter)
+    # they are read one after the other, while IDLE goes on
+    assert ended - began - 3 * len(found) <= cycles <= ended - began
+
+
+@cocotb.test()
+async def coverage_is_complete(device: Any) -> None:
+    """Everything declared was seen in the tests before."""
+    del device
+    assert not COVERAGE.missing, "never seen: " + ", ".join(COVERAGE.missing)

@@ -49,6 +49,11 @@ class MemoryResponder:
         self._offered = False
         self._written = 0
 
+    @property
+    def owes(self) -> bool:
+        """Whether an answer could be given."""
+        return bool(self._answers)
+
     def reset(self) -> None:
         """Forget everything in flight."""
         self._bursts.clear()
@@ -111,8 +116,10 @@ class MemoryResponder:
             error = not all(self.memory.exists(address) for address in addresses)
             for address in addresses:
                 data = 0 if error else self.memory.read(address)
-                last = address == addresses[-1]
-                self._answers.append(bits(MemoryResponse, data=data, last=last, error=error))
+                damaged = not error and address in self.memory.damaged
+                answer = {"data": data, "last": address == addresses[-1]}
+                answer |= {"error": error or damaged, "parity": damaged}
+                self._answers.append(bits(MemoryResponse, **answer))
 
     def _addresses(self, burst: dict[str, int]) -> list[int]:
         return [burst["address"] + WORD_BYTES * i for i in range(burst["length"] + 1)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from octopus.hw.config import OctopusConfig
-from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.descriptor import DESCRIPTOR_HEADER_WORDS, Status
 from octopus.hw.layouts.space import WORD_BYTES
 from octopus.hw.layouts.token import (
     BLOCK_BITS,
@@ -21,9 +21,21 @@ from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import ArgMax, Confidence
 from octopus.sched.kernels.task import Buffer, Operand, Task
 from octopus.verify.golden import tbu
+from octopus.verify.golden.regions import Region
 
-from .tbu_faults import HEADER, NOWHERE, UNUSED_KERNEL, Fault, descriptor_faults, image_faults
+from .tbu_faults import (
+    HEADER,
+    NOWHERE,
+    REGIONS,
+    UNUSED_KERNEL,
+    Fault,
+    damage_faults,
+    descriptor_faults,
+    image_faults,
+)
 from .tbu_tasks import TaskMemory
+
+SPATIAL = (Status.ADDRESS_OUT_OF_RANGE, Status.REGION_VIOLATION)
 
 LIMITS = {"int8": (-128, 128), "int32": (-(1 << 31), 1 << 31)}
 
@@ -91,6 +103,7 @@ def random_dispatch(random: Random, descriptor: int) -> dict[str, int]:
         "shard": random.randrange(shards),
         "shards": shards,
         "value": random.getrandbits(32),
+        "domain": random.choice((0, 0, 1, 2)),
     }
 
 
@@ -113,8 +126,9 @@ class Scenario:
         self.store = TaskMemory(config, 1 << 17)
         unit = config.task_block_unit
         self.faults = descriptor_faults(unit.descriptor_words, unit.scratchpad_words)
-        self.faults += image_faults()
+        self.faults += image_faults() + damage_faults()
         self._spare_kernel = self.kernel_count - 1
+        self.regions: Sequence[Region] = REGIONS
         self.steps = []
         for _ in range(tasks):
             fault = random.choice(self.faults) if random.random() < spoilt else None
@@ -137,9 +151,13 @@ class Scenario:
         """The outcomes on the golden model, and that model (with its memory) afterwards."""
         memory = self.store.memory.copy()
         unit = tbu.TaskBlockUnit(
-            self.config, memory, self.store.kernel_table_address, self.kernel_count
+            self.config,
+            memory,
+            self.store.kernel_table_address,
+            self.kernel_count,
+            regions=self.regions,
         )
-        names = ("descriptor", "value", "instance", "index", "shard")
+        names = ("descriptor", "value", "instance", "index", "shard", "domain")
         outcomes = []
         for step in self.steps:
             outcome = unit.run(tbu.Task(**{name: step.dispatch[name] for name in names}))
@@ -155,7 +173,7 @@ class Scenario:
         """A random task, its operands and descriptor stored, spoilt by ``fault`` if given."""
         random, store = self.random, self.store
         task = random_task(random)
-        if fault is not None and fault.status is Status.ADDRESS_OUT_OF_RANGE:
+        if fault is not None and fault.status in SPATIAL:
             # Every stream and transfer of this one is used to its end.
             task = VectorAdd(random.randint(4, 24))
         if fault is not None and "output" in fault.name:
@@ -164,18 +182,29 @@ class Scenario:
         assert number < UNUSED_KERNEL < self._spare_kernel, "the kernel table is full"
         dispatch = random_dispatch(random, 0)
         buffers = self._place(task, dispatch)
-        descriptor = task.descriptor(self.config, number, buffers)
+        descriptor = task.descriptor(self.config, number, buffers, domain=dispatch["domain"])
         status, name = Status.OK, task.name
         if fault is not None:
             status, name = fault.status, f"{task.name} with fault: {fault.name}"
-            if fault.status is Status.KERNEL_INVALID:
+            if fault.status is Status.KERNEL_INVALID or "image" in fault.name:
                 image = fault.spoil(task.kernel.image(self.config.pea, 0), random)
                 store.place_image(self._spare_kernel, image)
+                if fault.status is Status.MEMORY_PARITY:
+                    store.damage_image(self._spare_kernel, random)
                 descriptor = HEADER.changed(descriptor, kernel=self._spare_kernel)
                 self._spare_kernel -= 1
             else:
                 descriptor = fault.spoil(descriptor, random)
-        dispatch["descriptor"] = store.place(descriptor)
+        dispatch["descriptor"] = place = store.place(descriptor)
+        if fault is not None and "damaged descriptor" in fault.name:
+            header = range(DESCRIPTOR_HEADER_WORDS)
+            rest = range(DESCRIPTOR_HEADER_WORDS, len(descriptor))
+            chosen = random.choice(header if "header" in fault.name else rest)
+            store.memory.damaged.add(place + WORD_BYTES * chosen)
+        if fault is not None and fault.name == "damaged input":
+            first = self._address(buffers[task.inputs[0].name], dispatch)
+            words = task.inputs[0].words
+            store.memory.damaged.add(first + WORD_BYTES * random.randrange(words))
         outputs = [
             Output(
                 self._address(buffers[operand.name], dispatch),

@@ -1,6 +1,7 @@
 """Lays kernel tasks out in a memory, as a host would, for golden models and block benches."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +12,11 @@ from octopus.sched.kernels.task import Buffer, Kernel, Task
 from octopus.verify.golden import tbu
 from octopus.verify.golden.memory import GlobalMemory
 
+from .tbu_faults import FORBIDDEN
+
 KERNEL_TABLE_ENTRIES = 64
+FORBIDDEN_WORDS = 1 << 15
+"""Memory at ``FORBIDDEN``."""
 
 
 class TaskMemory:
@@ -24,7 +29,7 @@ class TaskMemory:
 
     def __init__(self, config: OctopusConfig, words: int = 1 << 17) -> None:
         self.config = config
-        self.memory = GlobalMemory((0, words))
+        self.memory = GlobalMemory((0, words), (FORBIDDEN, FORBIDDEN_WORDS))
         self.kernel_table_address = 0
         self.kernels: dict[Kernel, int] = {}
         self._next = KERNEL_TABLE_ENTRIES * KERNEL_TABLE_ENTRY_WORDS * WORD_BYTES
@@ -56,6 +61,12 @@ class TaskMemory:
         entry = self.kernel_table_address + number * KERNEL_TABLE_ENTRY_WORDS * WORD_BYTES
         words = len(image) if length is None else length
         self.memory.write_words(entry, [self.place(image), words])
+
+    def damage_image(self, number: int, random: Random) -> None:
+        """Spoil the parity of a word of table entry ``number``'s image."""
+        entry = self.kernel_table_address + number * KERNEL_TABLE_ENTRY_WORDS * WORD_BYTES
+        image, words = self.memory.read_words(entry, KERNEL_TABLE_ENTRY_WORDS)
+        self.memory.damaged.add(image + WORD_BYTES * random.randrange(words))
 
     def place_operands(self, task: Task, arrays: Sequence[Any]) -> dict[str, Buffer]:
         """Buffers of a task's operands; inputs are stored."""

@@ -51,6 +51,7 @@ class BlockModel:
     kernel: int = 0
     task_block_units: int = 0
     nested: bool = False
+    domain: int = 0
 
 
 @dataclass(frozen=True, order=True)
@@ -79,6 +80,7 @@ class TaskModel:
     value: int
     descriptor: int
     task_block_units: int
+    domain: int
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ class ControlBlockModel:
                 token.value,
                 block.descriptor,
                 block.task_block_units,
+                block.domain,
             )
             for shard in range(shards)
         ]

@@ -14,17 +14,26 @@ class AccessError(Exception):
         self.address = address
 
 
+class DamageError(Exception):
+    """A word with wrong parity was read."""
+
+
 class GlobalMemory:
     """Words at global byte addresses; only the given ranges exist.
 
     Parameters
     ----------
     ranges: (first byte address, words) of every memory.
+
+    Attributes
+    ----------
+    damaged: byte addresses of words whose parity is wrong, until they are written.
     """
 
     def __init__(self, *ranges: tuple[int, int]) -> None:
         self.ranges = ranges
         self._words: dict[int, int] = {}
+        self.damaged: set[int] = set()
 
     def exists(self, address: int) -> bool:
         """Whether there is a word at a byte address."""
@@ -49,11 +58,13 @@ class GlobalMemory:
         if not self.exists(address):
             raise AccessError(address)
         self._words[address // WORD_BYTES] = word & WORD_MASK
+        self.damaged.discard(address)
 
     def copy(self) -> "GlobalMemory":
         """An independent memory with the same content."""
         other = GlobalMemory(*self.ranges)
         other._words = dict(self._words)
+        other.damaged = set(self.damaged)
         return other
 
     def read_words(self, address: int, count: int) -> list[int]:

@@ -32,6 +32,7 @@ class Group:
     port_stride: int
     counts: tuple[int, ...]
     strides: tuple[int, ...]
+    reserved: int = 0
 
     @classmethod
     def of(cls, words: list[int]) -> "Group":
@@ -51,6 +52,7 @@ class Group:
             port_stride=fields["port_stride"],
             counts=tuple(fields[f"count{d}"] for d in range(STREAM_DIMENSIONS)),
             strides=tuple(fields[f"stride{d}"] for d in range(STREAM_DIMENSIONS)),
+            reserved=fields["reserved0"] | fields["reserved1"],
         )
 
     @property

@@ -1,6 +1,8 @@
 """Golden model of a Task Block Unit: what a task does to memory and reports (section TBU)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Edge, Status
@@ -9,8 +11,9 @@ from octopus.hw.layouts.space import KERNEL_TABLE_ENTRY_WORDS, WORD_BYTES
 from octopus.hw.layouts.words import WORD_MASK
 
 from .descriptor import Descriptor, TaskFailure, check_image, read_descriptor
-from .memory import AccessError, GlobalMemory, Scratchpad
+from .memory import AccessError, DamageError, GlobalMemory, Scratchpad
 from .pea import ProcessingElementArray
+from .regions import OPEN, GuardedMemory, Region, RegionError
 from .sequencer import Header, SequencerToken, tokens
 from .stream import Port
 
@@ -24,6 +27,7 @@ class Task:
     instance: int = 0
     index: int = 0
     shard: int = 0
+    domain: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class TaskBlockUnit:
     config: sizes of the unit. memory: global memory.
     kernel_table_address: byte offset of the kernel table in the unit's cluster.
     kernel_count: entries of that table. cluster_base: global address of the cluster's offset 0.
+    regions: the region table; after reset domain 0 may do everything.
     """
 
     def __init__(
@@ -58,8 +63,10 @@ class TaskBlockUnit:
         kernel_table_address: int,
         kernel_count: int,
         cluster_base: int = 0,
+        regions: Sequence[Region] = OPEN,
     ) -> None:
         self.config = config
+        self.guarded = GuardedMemory(memory, regions, config.cluster.burst_words)
         self.memory = memory
         self.kernel_table_address = kernel_table_address
         self.kernel_count = kernel_count
@@ -73,21 +80,26 @@ class TaskBlockUnit:
         """Execute one task."""
         outcome = Outcome(Status.OK)
         try:
-            descriptor = read_descriptor(self.config, self.memory.read_words, task.descriptor)
-            image = self._image(descriptor.header["kernel"])
+            read = partial(self.guarded.read, task.domain)
+            descriptor = read_descriptor(self.config, read, task.descriptor, task.domain)
+            image = self._image(descriptor.header["kernel"], task.domain)
             self._own_scratchpad(descriptor)
             for entry in descriptor.inputs:
                 self._copy(entry, task, to_scratchpad=True)
             cycles = self._execute(descriptor, image, task)
-            outcome = replace(outcome, array_cycles=cycles, stored=True)
-            for entry in descriptor.outputs:
-                self._copy(entry, task, to_scratchpad=False)
             value = task.value
             if descriptor.header["has_result"]:
                 value = self.scratchpad.read(descriptor.header["result_address"])
+            outcome = replace(outcome, array_cycles=cycles, stored=True)
+            for entry in descriptor.outputs:
+                self._copy(entry, task, to_scratchpad=False)
             return replace(outcome, value=value)
         except TaskFailure as failure:
             return replace(outcome, status=failure.status, reason=str(failure))
+        except RegionError as error:
+            return replace(outcome, status=Status.REGION_VIOLATION, reason=str(error))
+        except DamageError as error:
+            return replace(outcome, status=Status.MEMORY_PARITY, reason=str(error))
         except AccessError as error:
             return replace(outcome, status=Status.ADDRESS_OUT_OF_RANGE, reason=str(error))
 
@@ -99,19 +111,20 @@ class TaskBlockUnit:
         self.tasks += 1
         self.scratchpad = Scratchpad(words, seed=self.tasks)
 
-    def _image(self, kernel: int) -> list[int]:
+    def _image(self, kernel: int, domain: int) -> list[int]:
         """The words of a kernel's image, checked."""
+        read = partial(self.guarded.read, domain)
         if kernel >= self.kernel_count:
             raise TaskFailure(Status.KERNEL_UNKNOWN, f"kernel {kernel} of {self.kernel_count}")
         entry = kernel * KERNEL_TABLE_ENTRY_WORDS * WORD_BYTES
         table = self.cluster_base + self.kernel_table_address + entry
-        offset, words = self.memory.read_words(table, KERNEL_TABLE_ENTRY_WORDS)
+        offset, words = read(table, KERNEL_TABLE_ENTRY_WORDS)
         if words == 0:
             raise TaskFailure(Status.KERNEL_UNKNOWN, f"kernel {kernel} has length 0")
         address = self.cluster_base + offset
-        header = Header.of(self.memory.read_words(address, HEADER_WORDS))
-        check_image(self.config.pea, header, words)
-        return self.memory.read_words(address, words)
+        start = read(address, HEADER_WORDS)
+        check_image(self.config.pea, Header.of(start), words)
+        return start + read(address + HEADER_WORDS * WORD_BYTES, words - HEADER_WORDS)
 
     def _copy(self, entry: dict[str, int], task: Task, to_scratchpad: bool) -> None:
         start = (
@@ -123,13 +136,20 @@ class TaskBlockUnit:
         for row in range(entry["rows"]):
             far = start + row * entry["memory_row_stride"]
             near = entry["scratchpad_address"] + row * entry["scratchpad_row_stride"]
-            for offset in range(0, entry["row_words"] * WORD_BYTES, WORD_BYTES):
-                here, there = (near + offset) & WORD_MASK, (far + offset) & WORD_MASK
-                if to_scratchpad:
-                    self.scratchpad.check(here)
-                    self.scratchpad.write(here, self.memory.read(there))
-                else:
-                    self.memory.write(there, self.scratchpad.read(here))
+            words = entry["row_words"]
+            for place in (near, near + (words - 1) * WORD_BYTES):
+                self.scratchpad.check(place)
+            if to_scratchpad:
+                for i, word in enumerate(self.guarded.read(task.domain, far & WORD_MASK, words)):
+                    self.scratchpad.write(near + i * WORD_BYTES, word)
+            else:
+                self.guarded.write(
+                    task.domain, far & WORD_MASK, words, partial(self._word, near & WORD_MASK)
+                )
+
+    def _word(self, address: int, index: int) -> int:
+        """Scratchpad word ``index`` from a byte address on."""
+        return self.scratchpad.read(address + index * WORD_BYTES)
 
     def _ports(self, descriptor: Descriptor) -> tuple[list[Port], list[Port]]:
         west = [Port(self.scratchpad) for _ in range(self.config.pea.rows)]

@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from octopus.hw.memory import BankedMemory
+from octopus.hw.memory.banked import PATIENCE
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
 
@@ -26,9 +27,16 @@ def simulate(component, *testbenches, cycles=20_000):
     simulator.run()
 
 
-@pytest.mark.parametrize(("words", "banks", "reads", "writes"), [(32, 4, 3, 2), (8, 1, 1, 1)])
-def test_random_traffic_reads_what_was_written(words, banks, reads, writes):
-    memory = BankedMemory(words, banks, reads, writes)
+def even_parity(word):
+    return sum((word >> 8 * byte & 0xFF).bit_count() % 2 << byte for byte in range(4))
+
+
+@pytest.mark.parametrize(
+    ("words", "banks", "reads", "writes", "extra"),
+    [(32, 4, 3, 2, {}), (8, 1, 1, 1, {}), (32, 4, 3, 3, {"scrub": True, "yielding": True})],
+)
+def test_random_traffic_reads_what_was_written(words, banks, reads, writes, extra):
+    memory = BankedMemory(words, banks, reads, writes, **extra)
     content = [0] * words
     generator = random.Random(SEED)
     done = []
@@ -49,6 +57,12 @@ def test_random_traffic_reads_what_was_written(words, banks, reads, writes):
                         "data": generator.getrandbits(32),
                     },
                 )
+            row = None
+            if extra and generator.random() < 0.2:
+                row = generator.randrange(words // banks)
+                context.set(memory.scrub_row, row)
+            if extra:
+                context.set(memory.scrub, row is not None)
             # what the coming clock edge does
             upcoming = [None] * reads
             for index, port in enumerate(memory.reads):
@@ -60,9 +74,13 @@ def test_random_traffic_reads_what_was_written(words, banks, reads, writes):
                     enable = sum(0xFF << 8 * i for i in range(4) if payload.mask >> i & 1)
                     old = content[payload.address]
                     content[payload.address] = old & ~enable | payload.data & enable
+                    assert row is None
+            if row is not None:
+                content[banks * row : banks * (row + 1)] = [0] * banks
             for index, word in enumerate(expected):
                 if word is not None:
                     assert context.get(memory.reads[index].data) == word, f"OCTOPUS_SEED={SEED}"
+                    assert context.get(memory.reads[index].parity) == even_parity(word)
             expected = upcoming
             await context.tick()
         done.append(True)
@@ -106,6 +124,27 @@ def test_ports_in_one_bank_share_it_fairly():
 
     simulate(memory, (stream, False))
     assert counts == [33] * 3
+
+
+def test_the_last_port_yields_but_not_for_ever():
+    memory = BankedMemory(64, 4, 3, 3, yielding=True)
+    counts = {"reads": [0] * 3, "writes": [0] * 3}
+
+    async def stream(context):
+        for side in counts:
+            for port in getattr(memory, side):
+                context.set(port.request.valid, 1)
+        for _ in range(1600):
+            for side, taken in counts.items():
+                for index, port in enumerate(getattr(memory, side)):
+                    taken[index] += context.get(port.request.ready)
+            await context.tick()
+
+    simulate(memory, (stream, False))
+    assert counts["reads"][2] == counts["writes"][2] == 1600 // PATIENCE
+    for taken in counts.values():
+        assert sum(taken) == 1600
+        assert abs(taken[0] - taken[1]) <= 1600 // PATIENCE
 
 
 @pytest.mark.parametrize(

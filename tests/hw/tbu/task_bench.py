@@ -17,6 +17,7 @@ from octopus.hw.layouts.descriptor import (
 )
 from octopus.hw.layouts.instruction import Control, OperandSource, Operation, OutputSelect
 from octopus.hw.layouts.kernel import KernelHeader
+from octopus.hw.layouts.region import OPEN_REGION
 from octopus.hw.tbu import TaskBlockUnit
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -122,6 +123,8 @@ class Bench:
         self.pace = pace
         self.dispatches = []
         self.completions = []
+        self.regions = [OPEN_REGION]
+        self.tables = {}  # region table to set before a dispatch, when all before have ended
         self.hold_after = None  # dispatch nothing more until this many tasks have ended
         for number in range(KERNELS):
             self.add_kernel(number, adder_image(10 * (number + 1), number))
@@ -148,7 +151,11 @@ class Bench:
 
     async def _dispatch(self, context):
         port = self.unit.dispatch
-        for dispatch in self.dispatches:
+        for number, dispatch in enumerate(self.dispatches):
+            if number in self.tables:
+                while len(self.completions) < number:
+                    await context.tick()
+                self._set_regions(context, self.tables[number])
             context.set(port.payload, dispatch)
             context.set(port.valid, 1)
             await context.tick().until(port.ready)
@@ -171,6 +178,13 @@ class Bench:
     async def _set_up(self, context):
         context.set(self.unit.kernel_table_address, TABLE)
         context.set(self.unit.kernel_count, KERNELS)
+        self._set_regions(context, self.regions)
+
+    def _set_regions(self, context, regions):
+        for number in range(CONFIG.cluster.regions):
+            entry = regions[number] if number < len(regions) else {}
+            for name in ("first", "last", "readers", "writers"):
+                context.set(getattr(self.unit.regions[number], name), entry.get(name, 0))
 
     async def _limit(self, context):
         for _ in range(self.cycles):

@@ -4,12 +4,19 @@ from random import Random
 
 import numpy as np
 import pytest
+from amaranth.lib import data
 
 from octopus.hw.config import OctopusConfig
-from octopus.hw.layouts.descriptor import Status
+from octopus.hw.layouts.descriptor import DescriptorHeader, DmaEntry, Status, StreamGroup
 from octopus.sched.kernels.elementwise import VectorAdd
 from octopus.sched.kernels.reduction import ArgMax
-from octopus.verify.bench.tbu_faults import HEADER, descriptor_faults, image_faults
+from octopus.verify.bench.tbu_faults import (
+    ANY_VALUE_IS_LEGAL,
+    HEADER,
+    REGIONS,
+    descriptor_faults,
+    image_faults,
+)
 from octopus.verify.bench.tbu_tasks import TaskMemory
 from octopus.verify.golden.tbu import Task, TaskBlockUnit
 
@@ -29,7 +36,7 @@ class Rig:
 
     def run(self, descriptor=None, count=20, **dispatch):
         address = self.store.place(descriptor or self.descriptor)
-        unit = TaskBlockUnit(TINY, self.store.memory, 0, count)
+        unit = TaskBlockUnit(TINY, self.store.memory, 0, count, regions=REGIONS)
         return unit.run(Task(address, **dispatch))
 
     @property
@@ -76,6 +83,17 @@ def test_spoilt_descriptors(fault):
     outcome = rig.run(fault.spoil(rig.descriptor, Random(1)), count=60, value=42)
     assert (outcome.status, outcome.value) == (fault.status, 0), outcome
     assert outcome.stored or rig.sums == [0] * 7
+
+
+def test_every_field_of_a_descriptor_is_spoilt():
+    """A new field needs a fault, or a reason why none of its values can be illegal."""
+    fields = {
+        (layout, name)
+        for layout in (DescriptorHeader, DmaEntry, StreamGroup)
+        for name, _ in data.Layout.cast(layout)
+    }
+    spoilt = {field for fault in descriptor_faults(256, 1024) for field in fault.fields}
+    assert spoilt | ANY_VALUE_IS_LEGAL == fields
 
 
 @pytest.mark.parametrize("fault", image_faults(), ids=lambda fault: fault.name)
