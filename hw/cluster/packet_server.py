@@ -75,6 +75,10 @@ class PacketServer(Block):
                 self._answer_head(m, head, write)
             with m.State("READ"):
                 self._give_words(m, words_left, high)
+            with m.State("SPOILT"):
+                m.d.comb += [self.inject.valid.eq(1), self.inject.payload.tail.eq(1)]
+                with m.If(self.inject.ready):
+                    m.next = "HEAD"
             with m.State("DRAIN"):
                 m.d.comb += self.memory.response.ready.eq(1)
                 with m.If(self.memory.response.valid & self.memory.response.payload.last):
@@ -113,6 +117,7 @@ class PacketServer(Block):
                 Mux(write, PacketOperation.WRITE_RESPONSE, PacketOperation.READ_RESPONSE)
             ),
             answer.error.eq(response.payload.error),
+            answer.parity.eq(response.payload.parity),
             self.inject.payload.payload.eq(answer),
             self.inject.payload.head.eq(1),
             self.inject.payload.tail.eq(write | response.payload.error),
@@ -124,16 +129,18 @@ class PacketServer(Block):
                 m.next = "DRAIN"
 
     def _give_words(self, m: Module, words_left: Signal, high: Signal) -> None:
-        """The words of a read answer, two a flit."""
+        """The words of a read answer, two a flit; a flit more if one of them is damaged."""
         response = self.memory.response
         low = Signal(32)
+        spoilt, seen = Signal(), Signal()  # a word up to this one is damaged
+        m.d.comb += spoilt.eq(seen | response.payload.error)
         last = words_left == 1
         sends = high | last
         m.d.comb += [
             self.inject.payload.payload.eq(
                 Mux(high, Cat(low, response.payload.data), response.payload.data)
             ),
-            self.inject.payload.tail.eq(last),
+            self.inject.payload.tail.eq(last & ~spoilt),
             self.inject.valid.eq(response.valid & sends),
             response.ready.eq(~sends | self.inject.ready),
         ]
@@ -142,6 +149,9 @@ class PacketServer(Block):
                 low.eq(response.payload.data),
                 high.eq(~high),
                 words_left.eq(words_left - 1),
+                seen.eq(spoilt & ~last),
             ]
             with m.If(last):
                 m.next = "HEAD"
+                with m.If(spoilt):
+                    m.next = "SPOILT"

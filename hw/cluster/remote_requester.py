@@ -176,8 +176,10 @@ class RemoteRequester(Block):
         owner = Signal(range(count))
         words_left = Signal(LENGTH_BITS + 1)
         high = Signal()
-        error = Signal()
+        error, parity = Signal(), Signal()
         is_data = Signal()
+        # an answer that does not end with its last word: one of them was damaged
+        spoilt = is_data & (words_left == 1) & ~self.eject.payload.tail
         offered, taken = Signal(), Signal()
         word = Signal(32)
         with m.Switch(owner):
@@ -191,7 +193,8 @@ class RemoteRequester(Block):
             m.d.comb += [
                 client.response.payload.data.eq(word),
                 client.response.payload.last.eq(words_left == 1),
-                client.response.payload.error.eq(error),
+                client.response.payload.error.eq(error | spoilt),
+                client.response.payload.parity.eq(parity | spoilt),
             ]
         with m.FSM():
             with m.State("HEAD"):
@@ -203,7 +206,7 @@ class RemoteRequester(Block):
                                 owner.eq(i),
                                 words_left.eq(Mux(self._refused_write[i], 1, self._lengths[i] + 1)),
                             ]
-                    m.d.sync += [error.eq(1), is_data.eq(0)]
+                    m.d.sync += [error.eq(1), parity.eq(0), is_data.eq(0)]
                     m.next = "ANSWER"
                 with m.Elif(self.eject.valid):
                     read = head.operation == PacketOperation.READ_RESPONSE
@@ -211,6 +214,7 @@ class RemoteRequester(Block):
                     m.d.sync += [
                         owner.eq(head.transaction),
                         error.eq(head.error),
+                        parity.eq(head.parity),
                         is_data.eq(read & ~head.error),
                         words_left.eq(Mux(read, head.length + 1, 1)),
                     ]
@@ -229,3 +233,9 @@ class RemoteRequester(Block):
                             self._refused.bit_select(owner, 1).eq(0),
                         ]
                         m.next = "HEAD"
+                        with m.If(spoilt):
+                            m.next = "SPOILT"
+            with m.State("SPOILT"):
+                m.d.comb += self.eject.ready.eq(1)
+                with m.If(self.eject.valid):
+                    m.next = "HEAD"

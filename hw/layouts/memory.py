@@ -44,7 +44,10 @@ class PacketOperation(enum.Enum, shape=2):
 
 
 class PacketHead(data.Struct):
-    """The head flit of a data-network packet (64 bits); ``destination`` comes first."""
+    """The head flit of a data-network packet (64 bits); ``destination`` comes first.
+
+    ``error`` of an answer: there is no data; ``parity``: because the first word was damaged.
+    """
 
     destination: Node
     source: Node
@@ -54,7 +57,8 @@ class PacketHead(data.Struct):
     mask: 4
     length: LENGTH_BITS
     offset: OFFSET_BITS
-    reserved: 3
+    parity: 1
+    reserved: 2
 
 
 class RequestChannel(enum.IntEnum):

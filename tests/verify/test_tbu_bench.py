@@ -7,11 +7,11 @@ from octopus.hw.tbu import TaskBlockUnit
 from octopus.verify.bench.runner import run_bench
 
 
-@pytest.mark.parametrize("preset", ["tiny"])
-def test_task_block_unit(preset):
-    config = OctopusConfig.load(preset)
+@pytest.mark.parametrize("bench", ["tbu_bench", "tbu_overlap"])
+def test_task_block_unit(bench):
+    config = OctopusConfig.load("tiny")
     run_bench(
         TaskBlockUnit(config),
-        "octopus.verify.bench.tbu_bench",
+        f"octopus.verify.bench.{bench}",
         extra_environment={"OCTOPUS_BENCH_CONFIG": config.model_dump_json()},
     )

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from octopus.hw.config import OctopusConfig
-from octopus.hw.layouts.descriptor import DESCRIPTOR_HEADER_WORDS, Status
+from octopus.hw.layouts.descriptor import (
+    DESCRIPTOR_HEADER_WORDS,
+    DESCRIPTOR_MAGIC,
+    DMA_ENTRY_WORDS,
+    DescriptorHeader,
+    DmaEntry,
+    Status,
+)
 from octopus.hw.layouts.space import WORD_BYTES
 from octopus.hw.layouts.token import (
     BLOCK_BITS,
@@ -16,6 +23,7 @@ from octopus.hw.layouts.token import (
     INSTANCE_BITS,
     SHARD_BITS,
 )
+from octopus.hw.layouts.words import pack
 from octopus.sched.kernels.elementwise import Scale, VectorAdd
 from octopus.sched.kernels.matrix import Dense, Gemm
 from octopus.sched.kernels.reduction import ArgMax, Confidence
@@ -147,6 +155,37 @@ class Scenario:
         scenario.steps += [scenario._missing_descriptor(), scenario._step(None)]
         return scenario
 
+    def add(self, tasks: Sequence[Task], domains: int) -> None:
+        """Append sound tasks, of ``domains`` domains in turns."""
+        for number, task in enumerate(tasks):
+            self.steps.append(self._step(None, task, number % domains))
+
+    def add_copy(self, words: int, fills: bool, domain: int, half: int) -> None:
+        """Append a task that only fills its part of the scratchpad, or only stores it.
+
+        What it stores is not defined for the model: the masks of its output are zero.
+        """
+        store = self.store
+        address = store.allocate(words)
+        secrets = [self.random.getrandbits(32) | 1 for _ in range(words)]
+        number = store.kernel_number(VectorAdd(4).kernel)
+        header = {
+            "magic": DESCRIPTOR_MAGIC,
+            "domain": domain,
+            "kernel": number,
+            "half_scratchpad": half,
+            "input_count": int(fills),
+            "output_count": int(not fills),
+            "descriptor_words": DESCRIPTOR_HEADER_WORDS + DMA_ENTRY_WORDS,
+        }
+        entry = {"memory_address": address, "row_words": words, "rows": 1}
+        descriptor = pack(DescriptorHeader, header) + pack(DmaEntry, entry)
+        if fills:
+            store.memory.write_words(address, secrets)
+        dispatch = random_dispatch(self.random, store.place(descriptor)) | {"domain": domain}
+        outputs = [] if fills else [Output(address, [0] * words)]
+        self.steps.append(Step("fill" if fills else "store", dispatch, outputs))
+
     def golden(self) -> tuple[tbu.TaskBlockUnit, list[tbu.Outcome]]:
         """The outcomes on the golden model, and that model (with its memory) afterwards."""
         memory = self.store.memory.copy()
@@ -169,10 +208,12 @@ class Scenario:
         dispatch = random_dispatch(self.random, NOWHERE)
         return Step("no such descriptor", dispatch, expected=Status.ADDRESS_OUT_OF_RANGE)
 
-    def _step(self, fault: Fault | None) -> Step:
+    def _step(
+        self, fault: Fault | None, chosen: Task | None = None, domain: int | None = None
+    ) -> Step:
         """A random task, its operands and descriptor stored, spoilt by ``fault`` if given."""
         random, store = self.random, self.store
-        task = random_task(random)
+        task = chosen or random_task(random)
         if fault is not None and fault.status in SPATIAL:
             # Every stream and transfer of this one is used to its end.
             task = VectorAdd(random.randint(4, 24))
@@ -181,6 +222,8 @@ class Scenario:
         number = store.kernel_number(task.kernel)
         assert number < UNUSED_KERNEL < self._spare_kernel, "the kernel table is full"
         dispatch = random_dispatch(random, 0)
+        if domain is not None:
+            dispatch["domain"] = domain
         buffers = self._place(task, dispatch)
         descriptor = task.descriptor(self.config, number, buffers, domain=dispatch["domain"])
         status, name = Status.OK, task.name
@@ -199,8 +242,8 @@ class Scenario:
         if fault is not None and "damaged descriptor" in fault.name:
             header = range(DESCRIPTOR_HEADER_WORDS)
             rest = range(DESCRIPTOR_HEADER_WORDS, len(descriptor))
-            chosen = random.choice(header if "header" in fault.name else rest)
-            store.memory.damaged.add(place + WORD_BYTES * chosen)
+            word = random.choice(header if "header" in fault.name else rest)
+            store.memory.damaged.add(place + WORD_BYTES * word)
         if fault is not None and fault.name == "damaged input":
             first = self._address(buffers[task.inputs[0].name], dispatch)
             words = task.inputs[0].words

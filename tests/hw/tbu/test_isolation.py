@@ -4,7 +4,6 @@ import random
 import sys
 from pathlib import Path
 
-import pytest
 from amaranth.sim import Simulator
 
 from octopus.hw.layouts.descriptor import Edge, Status
@@ -15,7 +14,6 @@ from octopus.verify.golden.regions import GuardedMemory, Region, RegionError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from task_bench import (
-    CONFIG,
     DATA,
     DESCRIPTORS,
     IMAGES,
@@ -30,7 +28,6 @@ from task_bench import (
 )
 
 VIOLATION = Status.REGION_VIOLATION
-WORDS = CONFIG.task_block_unit.scratchpad_words
 
 
 def region(first, words, readers=0, writers=0):
@@ -132,43 +129,6 @@ def copies(target, words, domain, **header):
     """Writes ``words`` of scratchpad that were never filled to ``target``."""
     entry = {"memory_address": target, "row_words": words, "rows": 1}
     return descriptor(outputs=[entry], trips=1, domain=domain, **header)
-
-
-@pytest.mark.parametrize("half", [0, 1])
-def test_nothing_of_another_domain_is_left_in_the_scratchpad(half):
-    bench = Bench()
-    bench.regions = [OPEN_REGION | {"readers": 7, "writers": 7}]
-    size = WORDS // (1 + half)
-    secret = [0x5EC00000 + index for index in range(size)]
-    bench.memory.store(0, [0] * 16)
-    bench.memory.content[0x2400 : 0x2400 + size] = secret
-    fill = {"memory_address": 4 * 0x2400, "row_words": size, "rows": 1}
-    target = 4 * 0x3000
-
-    def steal(domain):
-        """Both halves are asked for, one after the other."""
-        for number in range(1 + half):
-            bench.task(
-                copies(target + 4 * size * number, size, domain, half_scratchpad=half),
-                domain=domain,
-            )
-
-    found = []
-
-    async def look(context):
-        """Note what was stolen when its last task has ended."""
-        while True:
-            await context.tick().until(bench.unit.completion.valid & bench.unit.completion.ready)
-            found.append(bench.memory.load(target, size * (1 + half)))
-
-    for _ in range(1 + half):
-        bench.task(descriptor(inputs=[fill], domain=1, half_scratchpad=half), domain=1)
-    steal(1)
-    steal(2)
-    assert set(bench.run(40_000, extra=look)) == {Status.OK}
-    after_own = found[2 * (1 + half) - 1]
-    assert after_own == secret * (1 + half)  # its own words it finds again
-    assert found[-1] == [0] * (size * (1 + half))
 
 
 def test_kernels_are_resident_for_their_domain_only():
