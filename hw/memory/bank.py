@@ -83,9 +83,11 @@ class MemoryBank(Block):
         writer = storage.write_port(granularity=9)
         lanes = [reader.data.word_select(byte, 9) for byte in range(WORD_BYTES)]
 
-        requests = self.write_requests
+        requests = Signal(self.write_ports)
+        m.d.comb += requests.eq(self.write_requests)
         if self.has_scrub:
-            requests = Mux(self.scrub, 0, requests)
+            with m.If(self.scrub):
+                m.d.comb += requests.eq(0)
         if self.yielding:
             read_grants = _yield(m, platform, "read", self.read_requests, self.hold_reads)
             write_grants = _yield(m, platform, "write", requests, self.hold_writes)
@@ -135,9 +137,17 @@ def _arbitrate(m: Module, platform: Any, name: str, requests: Any) -> Any:
 def _yield(m: Module, platform: Any, side: str, requests: Any, hold: Any) -> Any:
     """As :func:`_arbitrate`, but the last requester comes after all others, unless they hold."""
     others = Signal(len(requests) - 1, name=f"{side}_others")
-    m.d.comb += others.eq(Mux(hold, 0, requests[:-1]))
-    grants = _arbitrate(m, platform, f"{side}_arbiter", others)
-    return Cat(grants, requests[-1] & ~others.any())
+    grants = Signal(len(requests), name=f"{side}_granted")
+    m.d.comb += [
+        others.eq(Mux(hold, 0, requests[:-1])),
+        grants.eq(
+            Cat(
+                _arbitrate(m, platform, f"{side}_arbiter", others),
+                requests[-1] & ~others.any(),
+            )
+        ),
+    ]
+    return grants
 
 
 def _one_hot(select: Any, values: Any) -> Any:
