@@ -142,7 +142,9 @@ class GoldenDriver:
                 registers[ClusterRegister.KERNEL_COUNT],
                 address_of(*cluster, 0),
             )
-        dispatched = Task(task.descriptor, task.value, task.instance, task.index, task.shard)
+        dispatched = Task(
+            task.descriptor, task.value, task.instance, task.index, task.shard, task.domain
+        )
         outcome = self.units[cluster].run(dispatched)
         self._count(cluster, task.block, BlockStatistics.ARRAY_CYCLES, outcome.array_cycles)
         return ResultModel(outcome.value, outcome.status)
