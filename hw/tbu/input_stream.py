@@ -96,13 +96,15 @@ class InputStream(Block):
                 window.eq(pending.stream.window),
             ]
 
-        # Request register: an address to read, or the mark of one that does not exist.
+        # Request register: an address to read, or the mark of one that does not exist. A second
+        # one behind it keeps the memory's arbitration off the generator's path.
         request = Signal(
             data.StructLayout(
                 {"address": bits, "error": 1, "element": Element, "epoch": EPOCH_BITS}
             )
         )
         request_valid, request_taken, produce = Signal(), Signal(), Signal()
+        following, second, second_valid = (Signal.like(request), Signal.like(request), Signal())
         # A register in front of the addition keeps the offsets' queue off its path.
         offset, offset_valid, offset_used = Signal(32), Signal(), Signal()
         own_offset = gather & (self.offset_epoch == epoch)
@@ -115,7 +117,7 @@ class InputStream(Block):
             m.d.sync += offset_valid.eq(0)
         address = Signal.like(generator.address)
         error = Signal()
-        source = live & (~request_valid | request_taken)
+        source = live & ~second_valid
         wild = gather & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
         m.d.comb += [
             address.eq(generator.address + Mux(gather, offset[: bits + 2], 0)),
@@ -126,14 +128,20 @@ class InputStream(Block):
             generator.clear.eq(activate),
         ]
         m.d.sync += dead.eq(~activate & (dead | (produce & error & ~gather)))
-        with m.If(produce):
+        m.d.comb += [
+            following.address.eq(place(address, bits, window)),
+            following.error.eq(error),
+            following.element.eq(element),
+            following.epoch.eq(epoch),
+        ]
+        with m.If(~request_valid | request_taken):
             m.d.sync += [
-                request.address.eq(place(address, bits, window)),
-                request.error.eq(error),
-                request.element.eq(element),
-                request.epoch.eq(epoch),
+                request.eq(Mux(second_valid, second.as_value(), following.as_value())),
+                request_valid.eq(second_valid | produce),
+                second_valid.eq(0),
             ]
-        m.d.sync += request_valid.eq(produce | (request_valid & ~request_taken))
+        with m.Elif(produce):
+            m.d.sync += [second.eq(following), second_valid.eq(1)]
 
         # In flight: one cycle in the memory, one to pick the element.
         flight, captured = Signal.like(request), Signal.like(request)
@@ -164,7 +172,14 @@ class InputStream(Block):
         )
         head_valid, present, future = Signal(), Signal(), Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
-        coming = queue.r_rdy | captured_valid | flight_valid | request_valid | offset_valid
+        coming = (
+            queue.r_rdy
+            | captured_valid
+            | flight_valid
+            | request_valid
+            | second_valid
+            | offset_valid
+        )
         ended = (epoch != self.epoch) | ~live | (gather & ~self.pending)
         m.d.comb += [
             present.eq(head.epoch == self.epoch),

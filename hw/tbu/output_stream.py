@@ -125,9 +125,15 @@ class OutputStream(Block):
             self.pending.eq(queue.r_rdy & gather & ~outdated),
         ]
 
-        # Words go to the write register.
-        request_valid, request_epoch = Signal(), Signal(EPOCH_BITS)
-        request = Signal.like(self.write.request.payload)
+        # Words go to the write register. A second one behind it keeps the memory's arbitration off
+        # the generator's path.
+        layout = data.StructLayout(
+            {"write": self.write.request.payload.shape(), "epoch": EPOCH_BITS}
+        )
+        request, second, following = (
+            Signal(layout, name=name) for name in ("request", "second", "following")
+        )
+        request_valid, second_valid = Signal(), Signal()
         free = ~request_valid | self.write.request.ready
         address, error, store, consume = (
             Signal.like(generator.address),
@@ -139,7 +145,7 @@ class OutputStream(Block):
         m.d.comb += [
             address.eq(generator.address + Mux(scatter, offset[: bits + 2], 0)),
             error.eq(wild | ~in_window(address, bits, window)),
-            consume.eq(word_valid & ~gather & free),
+            consume.eq(word_valid & ~gather & ~second_valid),
             store.eq(consume & generator.valid & (~scatter | have_offset)),
             queue.r_en.eq(consume | (word_valid & gather & (outdated | self.offsets.ready))),
             generator.step.eq(store & ~scatter),
@@ -151,24 +157,30 @@ class OutputStream(Block):
             with m.If(~have_offset):
                 m.d.sync += offset.eq(head.word)
         place_word = place(address, bits, window)
+        whole = element == Element.WORD
+        m.d.comb += [
+            following.epoch.eq(epoch),
+            following.write.address.eq(place_word[2:]),
+            following.write.mask.eq(Mux(whole, 0b1111, 1 << address[:2])),
+            following.write.data.eq(Mux(whole, head.word, head.word[:8].replicate(4))),
+        ]
         with m.If(free):
             m.d.sync += [
-                request_valid.eq(store & ~error),
-                request_epoch.eq(epoch),
-                request.address.eq(place_word[2:]),
+                request.eq(Mux(second_valid, second.as_value(), following.as_value())),
+                request_valid.eq(second_valid | (store & ~error)),
+                second_valid.eq(0),
             ]
-            with m.If(element == Element.WORD):
-                m.d.sync += [request.mask.eq(0b1111), request.data.eq(head.word)]
-            with m.Else():
-                m.d.sync += [
-                    request.mask.eq(1 << address[:2]),
-                    request.data.eq(head.word[:8].replicate(4)),
-                ]
+        with m.Elif(store & ~error):
+            m.d.sync += [second.eq(following), second_valid.eq(1)]
         offset_only = gather & (head.epoch == epoch)
         held = queue.r_rdy & ~offset_only & (head.epoch == self.drain_epoch)
         m.d.comb += [
             self.write.request.valid.eq(request_valid),
-            self.write.request.payload.eq(request),
-            self.holds.eq(held | (request_valid & (request_epoch == self.drain_epoch))),
+            self.write.request.payload.eq(request.write),
+            self.holds.eq(
+                held
+                | (request_valid & (request.epoch == self.drain_epoch))
+                | (second_valid & (second.epoch == self.drain_epoch))
+            ),
         ]
         return m
