@@ -38,7 +38,7 @@ REGIONS = (
 )
 """The region table of the benches. Their tasks are of domains 0 to 2."""
 
-UNUSED_KERNEL = 45
+UNUSED_KERNEL = 100
 """An entry of the kernel table that stays empty."""
 
 FAR = 0x1000_0000

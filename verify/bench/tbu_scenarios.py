@@ -124,7 +124,7 @@ class Scenario:
     kernel_count: entries the kernel table is said to have.
     """
 
-    kernel_count = 60
+    kernel_count = 120
 
     def __init__(
         self, config: OctopusConfig, random: Random, tasks: int, spoilt: float = 0.0
@@ -144,14 +144,22 @@ class Scenario:
 
     @classmethod
     def of_every_fault(cls, config: OctopusConfig, random: Random) -> "Scenario":
-        """Each fault once, in random order, sound tasks between them."""
+        """Each fault twice, after a task of the same domain and of another; sound ones between."""
         scenario = cls(config, random, 0)
-        faults = list(scenario.faults)
+        faults = [(fault, same) for fault in scenario.faults for same in (False, True)]
         random.shuffle(faults)
-        for fault in faults:
-            scenario.steps.append(scenario._step(fault))
-            if random.random() < 0.3:
-                scenario.steps.append(scenario._step(None))
+        domain = 0
+        for fault, same in faults:
+            if "image" in fault.name and same:
+                continue  # each takes an entry of the kernel table for good
+            domain = domain if same else (domain + 1) % 3
+            scenario.steps.append(scenario._step(fault, domain=domain))
+            if random.random() < 0.2:
+                scenario.steps.append(scenario._step(None, domain=domain))
+        statuses = (Status.KERNEL_INVALID, Status.MEMORY_PARITY)
+        for status in statuses:
+            fault = next(fault for fault in scenario.faults if fault.status is status)
+            scenario.steps.append(scenario._step(fault, domain=domain))
         scenario.steps += [scenario._missing_descriptor(), scenario._step(None)]
         return scenario
 

@@ -14,7 +14,7 @@ from octopus.verify.golden.memory import GlobalMemory
 
 from .tbu_faults import FORBIDDEN
 
-KERNEL_TABLE_ENTRIES = 64
+KERNEL_TABLE_ENTRIES = 128
 FORBIDDEN_WORDS = 1 << 15
 """Memory at ``FORBIDDEN``."""
 

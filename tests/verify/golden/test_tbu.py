@@ -80,7 +80,7 @@ def test_strides(tag):
 @pytest.mark.parametrize("fault", descriptor_faults(256, 1024), ids=lambda fault: fault.name)
 def test_spoilt_descriptors(fault):
     rig = Rig()
-    outcome = rig.run(fault.spoil(rig.descriptor, Random(1)), count=60, value=42)
+    outcome = rig.run(fault.spoil(rig.descriptor, Random(1)), count=120, value=42)
     assert (outcome.status, outcome.value) == (fault.status, 0), outcome
     assert outcome.stored or rig.sums == [0] * 7
 
