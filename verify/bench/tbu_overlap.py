@@ -26,6 +26,9 @@ RAMP = 3
 SHORT, LONG = 100, 400
 """Array cycles of a task, at least."""
 
+CONTENTION = 4
+"""Cycles that a load may cost short tasks."""
+
 REPORT = "overlap.json"
 MEASURED: dict[str, dict[str, list[int]]] = {}
 
@@ -40,9 +43,9 @@ class OverlapBench(Bench):
 
     def __init__(self, device: Any, tasks: list[Task], name: str, domains: int) -> None:
         self.name = name
-        scenario = Scenario(configuration(), seeded(name), 0)
+        scenario = Scenario(configuration(), seeded("overlap"), 0)  # the same tags for all
         scenario.add(tasks, domains)
-        super().__init__(device, scenario, seeded(name))
+        super().__init__(device, scenario, seeded("overlap"))
         self.pace = self.responder.eagerness = 1.0
         self.counts: list[int] = []
 
@@ -99,11 +102,17 @@ async def resident_kernels_in_turns(device: Any) -> None:
 
 @cocotb.test()
 async def a_kernel_loads_behind_a_short_task(device: Any) -> None:
-    """Now and then a kernel that is not resident; its image comes behind tasks of 100 cycles."""
-    tasks = [task(number // 5, SHORT) for number in range(20)]
-    bench = OverlapBench(device, tasks, "every fifth task of 100 cycles loads", domains=1)
-    gaps = await bench.gaps()
-    assert gaps == [0] * len(gaps), gaps
+    """Now and then a kernel that is not resident: its image comes behind tasks of 100 cycles.
+
+    So short a task ends before the one after the next can be prepared. An image adds no more than
+    the few cycles in which its bursts and theirs meet.
+    """
+    totals = []
+    for kernels, name in ((1, "tasks of 100 cycles"), (4, "the same, every fifth loads a kernel")):
+        tasks = [task(number * kernels // 20, SHORT) for number in range(20)]
+        bench = OverlapBench(device, tasks, name, domains=1)
+        totals.append(sum(await bench.gaps()))
+    assert totals[1] <= totals[0] + 3 * CONTENTION, totals
 
 
 @cocotb.test()
