@@ -178,7 +178,7 @@ class GoldenDriver:
             entry["descriptor"],
             entry["kernel"],
             entry["task_block_units"],
-            entry["domain"],
+            domain=entry["domain"],
         )
 
     def _successor(self, cluster: Cluster, number: int) -> Successor:

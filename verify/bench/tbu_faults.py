@@ -99,7 +99,7 @@ class Fault:
 ANY_VALUE_IS_LEGAL = frozenset(
     {
         *((DescriptorHeader, name) for name in ("body_trips", "outer_trips", "cycle_limit")),
-        *((DescriptorHeader, name) for name in ("trips_from_token", "has_result")),
+        *((DescriptorHeader, name) for name in ("trips_from_token", "has_result", "early_inputs")),
         *((StreamGroup, name) for name in ("edge", "mode", "port_stride")),
         *((StreamGroup, f"stride{d}") for d in range(STREAM_DIMENSIONS)),
     }
@@ -177,7 +177,7 @@ def _header_faults(descriptor_limit: int) -> list[Fault]:
     return [
         _header_fault("magic", invalid, magic=0xD4),
         Fault("domain", invalid, other_domain, _spoils(DescriptorHeader, ["domain"])),
-        _header_fault("reserved0", invalid, reserved0=1 << 4),
+        _header_fault("reserved0", invalid, reserved0=1 << 3),
         _header_fault("reserved1", invalid, reserved1=1 << 31),
         *(_added(field, amount) for field in counts for amount in (1, -1)),
         Fault("descriptor too long", invalid, too_long),
