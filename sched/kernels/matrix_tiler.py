@@ -35,6 +35,9 @@ ROW_CYCLES = 2
 CHUNK_CHOICES = 6
 """Numbers of chunks that are compared, from the first with which a panel fits."""
 
+RESERVED_WORDS = 8192
+"""Words of memory for kernels and descriptors."""
+
 INNER_BYTES = 4
 """Chunks of the inner dimension begin on words."""
 
@@ -70,14 +73,17 @@ def _choose(task: "MatrixTask", config: OctopusConfig) -> Panels:
     """The panels that take the fewest cycles, by estimate, among some numbers of chunks."""
     best: tuple[float, Panels] | None = None
     chunks, tried = 1, 0
+    operands = sum(operand.words for operand in task.operands)
     while tried < CHUNK_CHOICES:
         inner = -(-task.features_in // chunks)
         inner += -inner % INNER_BYTES if chunks > 1 else 0
         found = _choose_panels(task, config, inner)
         if found is not None:
             tried += 1
-            cycles = found[0] + (chunks > 1) * (chunks + 1) * task.rows * task.features_out
-            if best is None or cycles < best[0]:
+            partial_words = (chunks > 1) * chunks * task.rows * task.features_out
+            cycles = found[0] + partial_words * (chunks + 1) / chunks
+            stored = operands + partial_words <= config.cluster.memory_words - RESERVED_WORDS
+            if best is None or (stored and cycles < best[0]):
                 best = cycles, found[1]
         if inner <= INNER_BYTES:
             break

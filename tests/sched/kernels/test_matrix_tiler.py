@@ -141,3 +141,11 @@ def test_requantisation_is_exact(value, multiplier, shift, zero_point, relu):
     exact = (value * multiplier + half >> shift) + zero_point
     expected = max(zero_point if relu else -128, min(127, exact))
     assert requantise(np.array([value], np.int32), fields).tolist() == [expected]
+
+
+def test_partial_sums_do_not_crowd_the_memory():
+    config = OctopusConfig.load("default")
+    task = Dense(999, 79, rows=101, multiplier=1, shift=0)
+    assert lay_out(task, config).words <= config.cluster.memory_words
+    assert not task.plan(config).scratch
+    assert Gemm(3001, 16, rows=16).plan(config).scratch
