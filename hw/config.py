@@ -146,13 +146,17 @@ class NetworkConfig(_Section):
     virtual_channels: _count(1, 8)  # type: ignore[valid-type]
     buffer_depth: _count(1, 32)  # type: ignore[valid-type]
     link_latency: _count(1, 8)  # type: ignore[valid-type]
-    routing: Literal["dimension_ordered", "west_first"]
+    routing: Literal["dimension_ordered", "west_first", "odd_even"]
 
 
 class DataNetworkConfig(NetworkConfig):
-    """The data network, where requests and responses need a channel each."""
+    """The data network, where requests and responses need a channel each.
+
+    ``timeout``: cycles after which a remote access is answered with an error.
+    """
 
     virtual_channels: _count(2, 8)  # type: ignore[valid-type]
+    timeout: _count(16, 1 << 20) = 65536  # type: ignore[valid-type]
 
 
 class HostConfig(_Section):

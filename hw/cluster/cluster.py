@@ -130,6 +130,7 @@ class Cluster(Block):
             section.buffer_depth,
             routing=section.routing,
             message_classes=MESSAGE_CLASSES[network],
+            single_flit=network == "control",
         )
         endpoint = network_endpoint(self.config, network)
         add_block(m, platform, f"{network}_router", router)

@@ -57,13 +57,19 @@ class ClusterInterconnect(Block):
             },
             task_block_units=units,
             mesh=config.mesh,
+            timeout=config.data_network.timeout,
         )
 
     def elaborate(self, platform: Any) -> Module:
         """Join splitters, requester and server."""
         m = Module()
         units = len(self.clients)
-        requester = RemoteRequester(units, self.config.mesh.columns, self.config.mesh.rows)
+        requester = RemoteRequester(
+            units,
+            self.config.mesh.columns,
+            self.config.mesh.rows,
+            timeout=self.config.data_network.timeout,
+        )
         server = PacketServer()
         bridge = ConfigurationBridge()
         add_block(m, platform, "requester", requester)

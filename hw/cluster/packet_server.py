@@ -26,8 +26,9 @@ class PacketServer(Block):
     Timing: a cycle to take the head, then a word a cycle; the answer's head follows the first
     response by a cycle.
 
-    Errors: an error of the memory is passed on in the answer's head; such a read answer has no
-    words.
+    Errors: a write request that breaks off (see ``NetworkEndpoint``) is answered with an error;
+    what it was to write is undefined then. An error of the memory is passed on in the answer's
+    head; such a read answer has no words.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,8 @@ class PacketServer(Block):
         head = Signal(PacketHead)
         words_left = Signal(LENGTH_BITS + 1)
         high = Signal()
+        self._broken = Signal()
+        """The request broke off: the rest of its words is made up, the answer an error."""
         write = head.operation == PacketOperation.WRITE
         request = self.memory.request
         m.d.comb += [
@@ -59,7 +62,11 @@ class PacketServer(Block):
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += self.eject.ready.eq(1)
-                m.d.sync += [head.eq(self.eject.payload.payload), high.eq(0)]
+                m.d.sync += [
+                    head.eq(self.eject.payload.payload),
+                    high.eq(0),
+                    self._broken.eq(0),
+                ]
                 with m.If(self.eject.valid & self.eject.payload.head):
                     m.next = "REQUEST"
             with m.State("REQUEST"):
@@ -93,12 +100,15 @@ class PacketServer(Block):
         """The words of a write request, low half of a flit first."""
         write = self.memory.write
         last = words_left == 1
+        breaks_off = self.eject.valid & self.eject.payload.head & ~self._broken
         m.d.comb += [
             write.payload.eq(self.eject.payload.payload.word_select(high, 32)),
-            write.valid.eq(self.eject.valid),
-            self.eject.ready.eq(write.ready & (high | last)),
+            write.valid.eq((self.eject.valid & ~breaks_off) | self._broken),
+            self.eject.ready.eq(Mux(self._broken, 0, breaks_off | (write.ready & (high | last)))),
         ]
-        with m.If(self.eject.valid & write.ready):
+        with m.If(breaks_off):
+            m.d.sync += self._broken.eq(1)
+        with m.If(write.valid & write.ready):
             m.d.sync += [words_left.eq(words_left - 1), high.eq(~high)]
             with m.If(last):
                 m.next = "ANSWER"
@@ -116,7 +126,7 @@ class PacketServer(Block):
             answer.operation.eq(
                 Mux(write, PacketOperation.WRITE_RESPONSE, PacketOperation.READ_RESPONSE)
             ),
-            answer.error.eq(response.payload.error),
+            answer.error.eq(response.payload.error | self._broken),
             answer.parity.eq(response.payload.parity),
             self.inject.payload.payload.eq(answer),
             self.inject.payload.head.eq(1),

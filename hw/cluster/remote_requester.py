@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -30,6 +30,7 @@ class RemoteRequester(Block):
     clients: number of memory ports, 1 to 16 (a packet's ``transaction`` names the client).
     columns, rows: size of the mesh.
     host: requests come from the host bridge, not from a cluster.
+    timeout: cycles that an answer, or room for a flit of a request, may take.
 
     Ports
     -----
@@ -42,9 +43,18 @@ class RemoteRequester(Block):
     cycle a word. Answers pass at a word a cycle.
 
     Errors: a burst to a cluster that does not exist is not sent, and answered with ``error`` here.
+    So is one whose answer does not come within ``timeout`` cycles; until the late answer has come
+    (it is discarded) every burst of that client is answered so. If the network takes no flit for
+    ``timeout`` cycles, nothing is sent any more until reset. An answer that breaks off, or stops
+    for ``timeout`` cycles, gives errors for the words that are missing.
     """
 
-    def __init__(self, clients: int, columns: int, rows: int, host: bool = False) -> None:
+    def __init__(
+        self, clients: int, columns: int, rows: int, host: bool = False, timeout: int = 65536
+    ) -> None:
+        if timeout < 1:
+            raise ValueError(f"timeout is {timeout}; allowed: 1 or more")
+        self.timeout = timeout
         if not 1 <= clients <= 1 << TRANSACTION_BITS:
             raise ValueError(f"clients is {clients}; allowed: 1 to {1 << TRANSACTION_BITS}")
         self.columns = columns
@@ -63,6 +73,7 @@ class RemoteRequester(Block):
             columns=columns,
             rows=rows,
             host=host,
+            timeout=timeout,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -74,10 +85,37 @@ class RemoteRequester(Block):
         self._lengths = [Signal(LENGTH_BITS, name=f"length_{i}") for i in range(count)]
         self._refused = Signal(count)
         """The client's burst went nowhere: answer it here."""
-        self._refused_write = Signal(count)
+        self._writes = Signal(count)
+        """The client's burst is a write."""
+        self._late = Signal(count)
+        """The client's burst was given up; its answer may still come."""
+        self._expired = Signal(count)
+        """The client's answer has taken too long: answer it here."""
+        self._waits = Signal(count)
+        """The client's request is sent, no word of an answer has come."""
+        self._jammed = Signal()
+        """The network took no flit for too long."""
+        self._timers(m)
         self._request_side(m, platform)
         self._answer_side(m)
         return m
+
+    def _timers(self, m: Module) -> None:
+        """How long each client has waited for its answer, and a flit for room."""
+        stuck = Signal(range(self.timeout + 1))
+        m.d.sync += stuck.eq(0)
+        with m.If(self.inject.valid & ~self.inject.ready):
+            m.d.sync += stuck.eq(stuck + 1)
+            with m.If(stuck == self.timeout):
+                m.d.sync += self._jammed.eq(1)
+        for i in range(len(self.clients)):
+            age = Signal(range(self.timeout + 1), name=f"age_{i}")
+            m.d.sync += age.eq(0)
+            with m.If(self._waits[i]):
+                m.d.sync += age.eq(age + 1)
+                with m.If(age == self.timeout):
+                    m.d.sync += age.eq(age)
+            m.d.comb += self._expired[i].eq(self._waits[i] & (age == self.timeout))
 
     def _request_side(self, m: Module, platform: Any) -> None:
         """Choose a client, send the head, then the words of a write, two a flit."""
@@ -86,7 +124,8 @@ class RemoteRequester(Block):
         owner = Signal(range(count))
         head = Signal(PacketHead)
         words_left = Signal(LENGTH_BITS + 1)
-        exists = Signal()
+        exists, wanted = Signal(), Signal()
+        m.d.comb += exists.eq(wanted & ~self._jammed)
         low = Signal(32)
         has_low = Signal()
         word, word_valid, word_taken = Signal(32), Signal(), Signal()
@@ -107,7 +146,7 @@ class RemoteRequester(Block):
                     m.d.comb += client.request.ready.eq(grant[i])
                     with m.If(grant[i]):
                         m.d.sync += owner.eq(i)
-                        self._accept(m, i, head, words_left, exists)
+                        self._accept(m, i, head, words_left, wanted)
                         m.next = "HEAD"
             with m.State("HEAD"):
                 m.d.comb += [
@@ -116,14 +155,12 @@ class RemoteRequester(Block):
                     self.inject.payload.tail.eq(words_left == 0),
                     self.inject.valid.eq(exists),
                 ]
-                with m.If(~exists):
-                    m.d.sync += self._refused_write.bit_select(owner, 1).eq(
-                        head.operation == PacketOperation.WRITE
-                    )
+                m.d.sync += self._writes.bit_select(owner, 1).eq(
+                    head.operation == PacketOperation.WRITE
+                )
                 with m.If(self.inject.ready | ~exists):
                     with m.If(words_left == 0):
-                        with m.If(~exists):
-                            m.d.sync += self._refused.bit_select(owner, 1).eq(1)
+                        self._sent(m, owner, exists)
                         m.next = "CHOOSE"
                     with m.Else():
                         m.next = "WORDS"
@@ -143,9 +180,15 @@ class RemoteRequester(Block):
                         words_left.eq(words_left - 1),
                     ]
                     with m.If(last):
-                        with m.If(~exists):
-                            m.d.sync += self._refused.bit_select(owner, 1).eq(1)
+                        self._sent(m, owner, exists)
                         m.next = "CHOOSE"
+
+    def _sent(self, m: Module, owner: Signal, exists: Value) -> None:
+        """The request of ``owner`` is out, or was refused."""
+        with m.If(exists):
+            m.d.sync += self._waits.bit_select(owner, 1).eq(1)
+        with m.Else():
+            m.d.sync += self._refused.bit_select(owner, 1).eq(1)
 
     def _accept(self, m: Module, index: int, head: Any, words_left: Signal, exists: Signal) -> None:
         """Take the request of client ``index``: compose its packet's head."""
@@ -155,7 +198,7 @@ class RemoteRequester(Block):
             self._busy[index].eq(1),
             self._lengths[index].eq(request.length),
             words_left.eq(Mux(request.write, request.length + 1, 0)),
-            exists.eq((address.x < self.columns) & (address.y < self.rows)),
+            exists.eq((address.x < self.columns) & (address.y < self.rows) & ~self._late[index]),
             head.eq(0),
             head.destination.x.eq(address.x),
             head.destination.y.eq(address.y),
@@ -180,6 +223,7 @@ class RemoteRequester(Block):
         is_data = Signal()
         # an answer that does not end with its last word: one of them was damaged
         spoilt = is_data & (words_left == 1) & ~self.eject.payload.tail
+        silence = Signal(range(self.timeout + 1))
         offered, taken = Signal(), Signal()
         word = Signal(32)
         with m.Switch(owner):
@@ -198,44 +242,61 @@ class RemoteRequester(Block):
             ]
         with m.FSM():
             with m.State("HEAD"):
-                m.d.sync += high.eq(0)
-                with m.If(self._refused.any()):
+                m.d.sync += [high.eq(0), silence.eq(0)]
+                refused = self._refused | self._expired
+                with m.If(refused.any()):
                     for i in reversed(range(count)):
-                        with m.If(self._refused[i]):
+                        with m.If(refused[i]):
                             m.d.sync += [
                                 owner.eq(i),
-                                words_left.eq(Mux(self._refused_write[i], 1, self._lengths[i] + 1)),
+                                words_left.eq(Mux(self._writes[i], 1, self._lengths[i] + 1)),
                             ]
                     m.d.sync += [error.eq(1), parity.eq(0), is_data.eq(0)]
                     m.next = "ANSWER"
                 with m.Elif(self.eject.valid):
                     read = head.operation == PacketOperation.READ_RESPONSE
+                    transaction = head.transaction
                     m.d.comb += self.eject.ready.eq(1)
                     m.d.sync += [
-                        owner.eq(head.transaction),
+                        owner.eq(transaction),
                         error.eq(head.error),
                         parity.eq(head.parity),
                         is_data.eq(read & ~head.error),
                         words_left.eq(Mux(read, head.length + 1, 1)),
                     ]
-                    m.next = "ANSWER"
+                    with m.If(self.eject.payload.head):
+                        with m.If(self._late.bit_select(transaction, 1)):
+                            m.d.sync += self._late.bit_select(transaction, 1).eq(0)
+                        with m.Elif(self._waits.bit_select(transaction, 1)):
+                            m.d.sync += self._waits.bit_select(transaction, 1).eq(0)
+                            m.next = "ANSWER"
             with m.State("ANSWER"):
+                breaks_off = is_data & self.eject.valid & self.eject.payload.head
                 m.d.comb += [
-                    offered.eq(~is_data | self.eject.valid),
+                    offered.eq((~is_data | self.eject.valid) & ~breaks_off),
                     word.eq(Mux(is_data, self.eject.payload.payload.word_select(high, 32), 0)),
-                    self.eject.ready.eq(is_data & taken & (high | (words_left == 1))),
+                    self.eject.ready.eq(
+                        breaks_off | (is_data & taken & (high | (words_left == 1)))
+                    ),
                 ]
+                m.d.sync += silence.eq(Mux(is_data & ~self.eject.valid, silence + 1, 0))
+                with m.If(breaks_off | (silence == self.timeout)):
+                    m.d.sync += [is_data.eq(0), error.eq(1)]
                 with m.If(taken):
                     m.d.sync += [words_left.eq(words_left - 1), high.eq(~high)]
                     with m.If(words_left == 1):
                         m.d.sync += [
                             self._busy.bit_select(owner, 1).eq(0),
                             self._refused.bit_select(owner, 1).eq(0),
+                            self._waits.bit_select(owner, 1).eq(0),
                         ]
+                        with m.If(self._waits.bit_select(owner, 1)):
+                            m.d.sync += self._late.bit_select(owner, 1).eq(1)
                         m.next = "HEAD"
                         with m.If(spoilt):
                             m.next = "SPOILT"
             with m.State("SPOILT"):
                 m.d.comb += self.eject.ready.eq(1)
-                with m.If(self.eject.valid):
+                m.d.sync += silence.eq(silence + 1)
+                with m.If(self.eject.valid | (silence == self.timeout)):
                     m.next = "HEAD"

@@ -137,7 +137,9 @@ class HostBridge(Block):
         """The AXI4 window: both halves and the commander are clients of one requester."""
         mesh, cluster = self.config.mesh, self.config.cluster
         read, write = WindowRead(cluster.burst_words), WindowWrite(cluster.burst_words)
-        requester = RemoteRequester(3, mesh.columns, mesh.rows, host=True)
+        requester = RemoteRequester(
+            3, mesh.columns, mesh.rows, host=True, timeout=self.config.data_network.timeout
+        )
         add_block(m, platform, "window_read", read)
         add_block(m, platform, "window_write", write)
         add_block(m, platform, "requester", requester)

@@ -9,6 +9,14 @@ from amaranth.lib.wiring import In, Out
 from ..library import Block
 from .link import Port, channel_shape
 
+XY_PAIRS = (
+    (Port.EAST, Port.NORTH),
+    (Port.EAST, Port.SOUTH),
+    (Port.WEST, Port.NORTH),
+    (Port.WEST, Port.SOUTH),
+)
+"""The pairs of outputs between which an adaptive packet can choose."""
+
 
 class RouteNote(data.StructLayout):
     """What is stored beside a flit.
@@ -46,25 +54,30 @@ def fixed_aim(
 class FreeAim(Block):
     """Takes any output that the note allows and any free channel of the class.
 
-    The preferred channel comes first, then the lowest. Among several outputs those marked
-    ``favoured`` come first, then the lowest. The packet's other flits follow its head.
+    The preferred channel comes first, then the lowest. Where the note allows an output along x and
+    one along y, the one with fewer flits ahead comes first. The packet's other flits follow its
+    head.
 
     Parameters
     ----------
     virtual_channels, class_channels: as for ``Router``; the queue's class starts at channel
         ``first_channel``.
+    escape: the class's first channel is only for dimension-ordered hops.
 
     Ports
     -----
     note (in): of the flit at the front. present (in): there is one. leaves (in): it is granted.
     packet_ready, flit_ready (in, ``[output][channel]``): state of the outputs.
-    favoured (in, a bit an output): outputs to choose first.
+    prefer_x (in, a bit a pair of ``XY_PAIRS``): of that pair take the output along x first.
     want (out, a bit an output): the output asked for, one-hot or zero. channel (out).
 
     Timing: combinational from ``note`` and the outputs' state to ``want`` and ``channel``.
     """
 
-    def __init__(self, virtual_channels: int, class_channels: int, first_channel: int) -> None:
+    def __init__(
+        self, virtual_channels: int, class_channels: int, first_channel: int, escape: bool = False
+    ) -> None:
+        self.escape = escape
         self.class_channels = class_channels
         self.first_channel = first_channel
         super().__init__(
@@ -74,13 +87,14 @@ class FreeAim(Block):
                 "leaves": In(1),
                 "packet_ready": In(virtual_channels).array(len(Port)),
                 "flit_ready": In(virtual_channels).array(len(Port)),
-                "favoured": In(len(Port)),
+                "prefer_x": In(len(XY_PAIRS)),
                 "want": Out(len(Port)),
                 "channel": Out(channel_shape(virtual_channels)),
             },
             virtual_channels=virtual_channels,
             class_channels=class_channels,
             first_channel=first_channel,
+            escape=escape,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -88,17 +102,24 @@ class FreeAim(Block):
         m = Module()
         first, count = self.first_channel, self.class_channels
         free = Signal(len(Port))
-        for output in Port:
-            ready = self.packet_ready[output][first : first + count]
-            m.d.comb += free[output].eq(self.note.outputs[output] & ready.any())
-        good = free & self.favoured
+        along_x = self.note.outputs[Port.EAST] | self.note.outputs[Port.WEST]
+        usable = {port: Signal(count, name=f"usable_{port.name.lower()}") for port in Port}
+        for port in Port:
+            m.d.comb += usable[port].eq(self.packet_ready[port][first : first + count])
+            if self.escape and port in (Port.NORTH, Port.SOUTH):
+                with m.If(along_x):
+                    m.d.comb += usable[port][0].eq(0)
+            m.d.comb += free[port].eq(self.note.outputs[port] & usable[port].any())
         output = Signal(len(Port))
-        m.d.comb += output.eq(lowest(Mux(good.any(), good, free)))
+        m.d.comb += output.eq(lowest(free))
+        for prefer, (x, y) in zip(self.prefer_x, XY_PAIRS, strict=True):
+            with m.If(free[x] & free[y]):
+                m.d.comb += output.eq(Mux(prefer, 1 << x, 1 << y))
 
         ready = Signal(count)
         for port in Port:
             with m.If(output[port]):
-                m.d.comb += ready.eq(self.packet_ready[port][first : first + count])
+                m.d.comb += ready.eq(usable[port])
         preferred = Signal(count)
         m.d.comb += preferred.eq(1 << (self.note.channel - first)[: max(1, count.bit_length())])
         place = Signal(count)

@@ -1,8 +1,8 @@
-"""A fair arbiter: at most one grant, and nobody waits for ever."""
+"""Fair arbiters: at most one grant, and nobody waits for ever."""
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block, add_block
@@ -59,11 +59,56 @@ class Arbiter(Block):
         return m
 
 
-def arbitrate(m: Module, platform: Any, name: str, request: Value, advance: Value) -> Value:
-    """Add an :class:`Arbiter` for the bits of ``request``; its grant. One requester needs none."""
+class RoundRobinArbiter(Block):
+    """Grants one of several requesters in turn: the next after the last one granted.
+
+    Parameters, ports and timing as for :class:`Arbiter`. A requester waits for at most
+    ``requesters - 1`` grants to others.
+    """
+
+    def __init__(self, requesters: int) -> None:
+        if requesters < 2:
+            raise ValueError(f"requesters is {requesters}; allowed: 2 or more")
+        self.requesters = requesters
+        super().__init__(
+            {"request": In(requesters), "grant": Out(requesters), "advance": In(1)},
+            requesters=requesters,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build two chains of priority: those after the last one granted, then all."""
+        m = Module()
+        later = Signal(self.requesters)
+        """The requesters after the last one granted."""
+        fresh = self.request & later
+        chosen = Mux(fresh.any(), fresh, self.request)
+        m.d.comb += self.grant.eq(chosen & -chosen)
+        with m.If(self.advance & self.request.any()):
+            m.d.sync += later.eq(~(self.grant | (self.grant - 1)))
+        return m
+
+
+ARBITERS: dict[str, type[Arbiter] | type[RoundRobinArbiter]] = {
+    "matrix": Arbiter,
+    "round_robin": RoundRobinArbiter,
+}
+
+
+def arbitrate(
+    m: Module, platform: Any, name: str, request: Value, advance: Value, kind: str = "matrix"
+) -> Value:
+    """Add an arbiter of a kind (``ARBITERS``) for the bits of ``request``; its grant.
+
+    One requester needs none.
+
+    Raises:
+        ValueError: no such kind.
+    """
+    if kind not in ARBITERS:
+        raise ValueError(f"arbiter is {kind!r}; allowed: {', '.join(ARBITERS)}")
     if len(request) == 1:
         return request
-    arbiter = Arbiter(len(request))
+    arbiter = ARBITERS[kind](len(request))
     add_block(m, platform, name, arbiter)
     m.d.comb += [arbiter.request.eq(request), arbiter.advance.eq(advance)]
     return arbiter.grant

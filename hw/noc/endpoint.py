@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -21,6 +21,13 @@ from .link import (
     validate_network,
 )
 from .routing import RouteComputation
+
+
+class QueuedFlit(data.StructLayout):
+    """A flit in an ejection queue; ``discard``: nobody gets it."""
+
+    def __init__(self, flit_bits: int) -> None:
+        super().__init__({"flit": Flit(flit_bits), "discard": 1})
 
 
 class NetworkEndpoint(Block):
@@ -50,8 +57,10 @@ class NetworkEndpoint(Block):
     cycle t is offered by ``eject`` in t + 1. One flit a cycle each way. ``inject.ready`` depends
     combinationally on ``inject`` (valid and payload); ``eject`` is independent of its ``ready``.
 
-    Errors: a packet to a node outside the mesh (or from the host to the host) is taken whole,
-    not sent, and reported by ``unreachable``. Flits with wrong parity are reported and delivered.
+    Errors: a first flit with wrong parity is discarded, one inside a packet is delivered with
+    head and tail set: the packet broke off. Both are reported by ``parity_error``. A packet to a
+    node outside the mesh (or from the host to the host) is taken whole, not sent, and reported by
+    ``unreachable``.
     """
 
     def __init__(
@@ -106,10 +115,12 @@ class NetworkEndpoint(Block):
         """Build the injecting and the ejecting side."""
         m = Module()
         self._inject(m, platform)
-        m.d.sync += self.parity_error.eq(
+        wrong = Signal()
+        m.d.comb += wrong.eq(
             self.link_in.valid & parity_is_wrong(self.link_in.flit, self.link_in.parity)
         )
-        queues = [self._queue(m, i) for i in range(self.virtual_channels)]
+        m.d.sync += self.parity_error.eq(wrong)
+        queues = [self._queue(m, i, wrong) for i in range(self.virtual_channels)]
         count = self.class_channels
         for index in range(self.message_classes):
             members = queues[index * count : (index + 1) * count]
@@ -204,19 +215,30 @@ class NetworkEndpoint(Block):
             m.d.sync += kept.eq(choice)
         return Mux(source.payload.head, choice, kept)
 
-    def _queue(self, m: Module, channel: int) -> tuple[Any, Signal, Signal]:
-        """One channel's ejection queue: its first flit, whether there is one, and the pop."""
+    def _queue(self, m: Module, channel: int, wrong: Value) -> tuple[Any, Signal, Signal]:
+        """One channel's ejection queue: its first flit, whether there is one, and the pop.
+
+        A flit to be discarded takes its place in the queue, so that its credit goes back in turn.
+        """
         depth = self.buffer_depth
-        flits = Memory(shape=Flit(self.flit_bits), depth=depth, init=[])
+        flits = Memory(shape=QueuedFlit(self.flit_bits), depth=depth, init=[])
         m.submodules[f"flits_{channel}"] = flits
         write, read = flits.write_port(), flits.read_port(domain="comb")
         level = Signal(range(depth + 1), name=f"level_{channel}")
         present = Signal(name=f"present_{channel}")
         leaves = Signal(name=f"leaves_{channel}")
+        taken = Signal(name=f"taken_{channel}")
+        begun = Signal(name=f"begun_{channel}")
+        offered = Signal(name=f"offered_{channel}")
         following = Signal.like(level, name=f"following_level_{channel}")
         m.d.comb += [
             write.en.eq(self.link_in.valid & (self.link_in.channel == channel)),
-            write.data.eq(self.link_in.flit),
+            write.data.flit.payload.eq(self.link_in.flit.payload),
+            write.data.flit.head.eq(self.link_in.flit.head | wrong),
+            write.data.flit.tail.eq(self.link_in.flit.tail | wrong),
+            write.data.discard.eq(wrong & ~begun),
+            offered.eq(present & ~read.data.discard),
+            leaves.eq(taken | (present & read.data.discard)),
             following.eq(level + write.en - leaves),
         ]
         m.d.sync += [
@@ -224,12 +246,14 @@ class NetworkEndpoint(Block):
             present.eq(following != 0),
             self.link_in.credit[channel].eq(leaves),
         ]
+        with m.If(write.en):
+            m.d.sync += begun.eq(~write.data.flit.tail)
         for port, moves in ((write, write.en), (read, leaves)):
             index = Signal(range(depth), name=f"index_{channel}")
             m.d.comb += port.addr.eq(index)
             with m.If(moves):
                 m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
-        return read.data, present, leaves
+        return read.data.flit, offered, taken
 
     def _merge(
         self, m: Module, platform: Any, index: int, queues: list[tuple[Any, Signal, Signal]]

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.space import COORDINATE_BITS, Node
 from ..library import Block, add_block
-from .aim import FreeAim, RouteNote, fixed_aim
+from .aim import XY_PAIRS, FreeAim, RouteNote, fixed_aim
 from .arbiter import arbitrate
 from .link import (
     NODE_BITS,
@@ -20,7 +20,7 @@ from .link import (
     parity_is_wrong,
     validate_network,
 )
-from .routing import FollowingStep, RouteComputation
+from .routing import FollowingStep, RouteComputation, turns_from
 
 
 class BufferedFlit(data.StructLayout):
@@ -54,20 +54,26 @@ class InputPort(Block):
     ----------
     flit_bits, virtual_channels, buffer_depth, message_classes: as for ``Router``.
     lanes: flits that may leave in one cycle: 1, or ``virtual_channels``.
-    side: the router's side; matters only if a message class has several channels.
+    side: the router's side; only the turns from there are built.
     free_choice: a packet takes any free channel of its class, else the one its flow belongs to.
+    routing, single_flit, arbiter: as for ``Router``.
 
     Ports
     -----
     link (in): from the neighbour. x, y (in): the router's coordinates.
     packet_ready, flit_ready (in, ``[output][channel]``): the output can take a head flit, or
         a following flit, for that channel of the next router.
-    favoured (in, a bit an output): outputs to prefer where there is a choice.
+    prefer_x (in, a bit a pair of ``XY_PAIRS``): see ``FreeAim``.
     request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for.
     offer, channel, tail (out, ``[lane]``): the flit, its channel in the next router, and whether
         it is its packet's last (as in the flit, but earlier in the cycle).
     grant (in, a bit a lane): the offered flit leaves in this cycle.
     parity_error (out, registered): a flit with wrong parity arrived.
+
+    Errors: a flit with wrong parity ends its packet; as a first flit it has no destination to be
+    trusted and leaves by the local side. So does a flit without a head before it (what follows
+    a packet that was ended so). The endpoint there discards it. Routers on the way see the same
+    flits and do the same, so no channel stays occupied by a packet whose tail is lost.
 
     Timing: a flit on the link in cycle t is offered from cycle t + 1. ``request`` depends
     combinationally on ``packet_ready`` and ``flit_ready``, never on ``grant``. The credit is on
@@ -83,6 +89,9 @@ class InputPort(Block):
         lanes: int,
         side: Port,
         free_choice: bool = False,
+        routing: str = "dimension_ordered",
+        single_flit: bool = False,
+        arbiter: str = "matrix",
     ) -> None:
         validate_network(virtual_channels, buffer_depth, message_classes)
         if lanes not in (1, virtual_channels):
@@ -94,6 +103,10 @@ class InputPort(Block):
         self.lanes = lanes
         self.side = side
         self.free_choice = free_choice
+        self.routing = routing
+        self.single_flit = single_flit
+        self.arbiter = arbiter
+        self.turns = turns_from(routing, side)
         super().__init__(
             {
                 "link": In(NetworkLink(flit_bits, virtual_channels)),
@@ -101,7 +114,7 @@ class InputPort(Block):
                 "y": In(COORDINATE_BITS),
                 "packet_ready": In(virtual_channels).array(len(Port)),
                 "flit_ready": In(virtual_channels).array(len(Port)),
-                "favoured": In(len(Port)),
+                "prefer_x": In(len(XY_PAIRS)),
                 "request": Out(len(Port)).array(lanes),
                 "offer": Out(BufferedFlit(flit_bits)).array(lanes),
                 "channel": Out(channel_shape(virtual_channels)).array(lanes),
@@ -114,48 +127,69 @@ class InputPort(Block):
             buffer_depth=buffer_depth,
             message_classes=message_classes,
             lanes=lanes,
-            side=int(side) if self.class_channels > 1 else 0,
+            side=int(side),
             free_choice=free_choice,
+            routing=routing,
+            single_flit=single_flit,
+            arbiter=arbiter,
         )
 
     def elaborate(self, platform: Any) -> Module:
         """Build arrival, queues and lanes."""
         m = Module()
-        m.d.sync += self.parity_error.eq(
-            self.link.valid & parity_is_wrong(self.link.flit, self.link.parity)
-        )
-        note = self._arrival(m)
+        wrong = Signal()
+        m.d.comb += wrong.eq(self.link.valid & parity_is_wrong(self.link.flit, self.link.parity))
+        m.d.sync += self.parity_error.eq(wrong)
+        note, parity = self._arrival(m, wrong)
         width = self.virtual_channels // self.lanes
         for lane in range(self.lanes):
             queues = [self._queue(m, lane * width + i, note) for i in range(width)]
             selected = self._select(m, platform, lane, queues)
-            self._store(m, lane, queues, selected)
+            self._store(m, lane, queues, selected, parity)
         return m
 
-    def _arrival(self, m: Module) -> Signal:
-        """The note of the flit on the link: from its destination, or that of its packet's head."""
-        computation = RouteComputation()
+    def _arrival(self, m: Module, wrong: Value) -> tuple[Signal, Value]:
+        """The note of the flit on the link, from its destination or that of its packet's head; and
+        its parity for the ``head`` and ``tail`` of the note, wrong if it was or if it is astray."""
+        computation = RouteComputation(self.routing, self.side)
         m.submodules.route = computation
         flit, channel = self.link.flit, self.link.channel
-        fresh = Signal(RouteNote(self.virtual_channels))
         note = Signal(RouteNote(self.virtual_channels))
-        kept = Array(
-            Signal(RouteNote(self.virtual_channels), name=f"kept_{i}")
-            for i in range(self.virtual_channels)
-        )
+        astray = wrong if self.single_flit else wrong | ~flit.head
+        outputs = Mux(astray, 1 << Port.LOCAL, computation.output)
         m.d.comb += [
             computation.destination.eq(Node(flit.payload[:NODE_BITS])),
             computation.x.eq(self.x),
             computation.y.eq(self.y),
-            fresh.outputs.eq(computation.output),
-            fresh.channel.eq(self._next_channel(m, computation)),
-            note.eq(Mux(flit.head, fresh, kept[channel])),
-            note.head.eq(flit.head),
-            note.tail.eq(flit.tail),
         ]
-        with m.If(self.link.valid & flit.head):
-            m.d.sync += kept[channel].eq(fresh)
-        return note
+        if self.single_flit:
+            m.d.comb += [
+                note.outputs.eq(outputs),
+                note.channel.eq(self._next_channel(m, computation)),
+                note.head.eq(1),
+                note.tail.eq(1),
+            ]
+            return note, self.link.parity
+        fresh = Signal(RouteNote(self.virtual_channels))
+        channels = range(self.virtual_channels)
+        kept = Array(Signal(fresh.shape(), name=f"kept_{i}") for i in channels)
+        begun = Array(Signal(name=f"begun_{i}") for i in channels)
+        follows = Signal()
+        m.d.comb += [
+            fresh.outputs.eq(outputs),
+            fresh.channel.eq(self._next_channel(m, computation)),
+            follows.eq(begun[channel]),
+            note.eq(Mux(follows, kept[channel], fresh)),
+            note.head.eq(~follows),
+            note.tail.eq(flit.tail | wrong | ~(follows | flit.head)),
+        ]
+        with m.If(self.link.valid):
+            m.d.sync += begun[channel].eq(~note.tail)
+            with m.If(~follows):
+                m.d.sync += kept[channel].eq(fresh)
+        lost = ~(follows | flit.head)
+        parity = self.link.parity ^ flit.head ^ flit.tail ^ note.head ^ note.tail
+        return note, parity ^ (lost & ~wrong)
 
     def _next_channel(self, m: Module, computation: RouteComputation) -> Value:
         """The channel in the next router: a function of the flow, so that order is kept.
@@ -182,16 +216,19 @@ class InputPort(Block):
         """Occupancy and route notes of one virtual channel."""
         depth = self.buffer_depth
         queue = _Queue(self.virtual_channels, depth, channel)
-        notes = Memory(shape=note.shape(), depth=depth, init=[])
+        packed = self._pack(note)
+        notes = Memory(shape=len(packed), depth=depth, init=[])
         m.submodules[f"notes_{channel}"] = notes
         write, read = notes.write_port(), notes.read_port(domain="comb")
+        stored = Signal(note.shape(), name=f"stored_note_{channel}")
+        m.d.comb += self._unpack(read.data, stored)
         level = Signal(range(depth + 1), name=f"level_{channel}")
         following = Signal.like(level, name=f"following_level_{channel}")
         several = Signal(name=f"several_{channel}")
         m.d.comb += [
             queue.arrives.eq(self.link.valid & (self.link.channel == channel)),
             write.addr.eq(queue.write_index),
-            write.data.eq(note),
+            write.data.eq(packed),
             write.en.eq(queue.arrives),
             read.addr.eq(_next_index(queue.read_index, depth)),
             following.eq(level + queue.arrives - queue.leaves),
@@ -204,7 +241,7 @@ class InputPort(Block):
         ]
         # The first note waits in a register: reading it is no part of the allocation's path.
         with m.If(queue.leaves | ~queue.present):
-            m.d.sync += queue.note.eq(Mux(several, read.data, note))
+            m.d.sync += queue.note.eq(Mux(several, stored, note))
         for index, moves in (
             (queue.write_index, queue.arrives),
             (queue.read_index, queue.leaves),
@@ -212,6 +249,40 @@ class InputPort(Block):
             with m.If(moves):
                 m.d.sync += index.eq(_next_index(index, depth))
         return queue
+
+    @property
+    def _one_way(self) -> bool:
+        """A packet has one output: its number is stored."""
+        return self.routing == "dimension_ordered"
+
+    def _pack(self, note: Any) -> Value:
+        """What of a note is stored: nothing that is constant, nothing in more bits than needed."""
+        if self._one_way:
+            width = max(1, (len(self.turns) - 1).bit_length())
+            parts: list[Any] = [
+                Cat(note.outputs[side] for i, side in enumerate(self.turns) if i >> bit & 1).any()
+                for bit in range(width)
+            ]
+        else:
+            parts = [note.outputs[side] for side in self.turns]
+        if self.class_channels > 1:
+            parts.append(note.channel)
+        if not self.single_flit:
+            parts += [note.head, note.tail]
+        return Cat(parts)
+
+    def _unpack(self, stored: Value, note: Any) -> list[Any]:
+        """Drive ``note`` from what :meth:`_pack` made of it."""
+        count = len(self.turns)
+        width = max(1, (count - 1).bit_length()) if self._one_way else count
+        number, rest = stored[:width], stored[width:]
+        result: list[Any] = []
+        for i, side in enumerate(self.turns):
+            result.append(note.outputs[side].eq(number == i if self._one_way else number[i]))
+        channel_bits = len(note.channel) if self.class_channels > 1 else 0
+        result.append(note.channel.eq(rest[:channel_bits] if channel_bits else 0))
+        ends = Const(0b11, 2) if self.single_flit else rest[channel_bits:]
+        return [*result, note.head.eq(ends[0]), note.tail.eq(ends[1])]
 
     def _select(self, m: Module, platform: Any, lane: int, queues: list[_Queue]) -> Value:
         """The lane's queue in this cycle, a bit a queue: chosen in the cycle before, for speed.
@@ -226,7 +297,7 @@ class InputPort(Block):
                 want.any() | ~queue.present for queue, (want, _) in zip(queues, aims, strict=True)
             )
             request = Mux((here & ready).any(), here & ready, here)
-            choice = arbitrate(m, platform, f"arbiter_{lane}", request, Const(1))
+            choice = arbitrate(m, platform, f"arbiter_{lane}", request, Const(1), self.arbiter)
             with m.If(here.any()):
                 m.d.sync += selected.eq(choice)
         for bit, queue, (want, channel) in zip(selected, queues, aims, strict=True):
@@ -236,20 +307,24 @@ class InputPort(Block):
                     self.request[lane].eq(want),
                     self.channel[lane].eq(channel),
                     self.tail[lane].eq(queue.note.tail),
+                    self.offer[lane].flit.head.eq(queue.note.head),
+                    self.offer[lane].flit.tail.eq(queue.note.tail),
                 ]
         return selected
 
     def _aim(self, m: Module, platform: Any, queue: _Queue) -> tuple[Value, Value]:
         """The output that a queue's first flit can take now, and its channel there."""
         count = self.class_channels
-        if self.free_choice:
-            aim = FreeAim(self.virtual_channels, count, queue.channel - queue.channel % count)
+        if self.free_choice or not self._one_way:
+            first = queue.channel - queue.channel % count
+            escape = self.routing == "minimal_adaptive"
+            aim = FreeAim(self.virtual_channels, count, first, escape)
             add_block(m, platform, f"aim_{queue.channel}", aim)
             m.d.comb += [
                 aim.note.eq(queue.note),
                 aim.present.eq(queue.present),
                 aim.leaves.eq(queue.leaves),
-                aim.favoured.eq(self.favoured),
+                aim.prefer_x.eq(self.prefer_x),
             ]
             for output in Port:
                 m.d.comb += [
@@ -265,17 +340,19 @@ class InputPort(Block):
             )
         return want, channel
 
-    def _store(self, m: Module, lane: int, queues: list[_Queue], selected: Value) -> None:
+    def _store(
+        self, m: Module, lane: int, queues: list[_Queue], selected: Value, parity: Value
+    ) -> None:
         """The lane's flits, of all its queues in one memory with one read port."""
         rows = 1 << (self.buffer_depth - 1).bit_length()
-        flits = Memory(shape=BufferedFlit(self.flit_bits), depth=rows * len(queues), init=[])
+        flits = Memory(shape=self.flit_bits + 1, depth=rows * len(queues), init=[])
         m.submodules[f"flits_{lane}"] = flits
         write, read = flits.write_port(), flits.read_port(domain="comb")
+        offer = self.offer[lane]
         m.d.comb += [
-            write.data.flit.eq(self.link.flit),
-            write.data.parity.eq(self.link.parity),
+            write.data.eq(Cat(self.link.flit.payload, parity)),
+            Cat(offer.flit.payload, offer.parity).eq(read.data),
             write.en.eq(Cat(queue.arrives for queue in queues).any()),
-            self.offer[lane].eq(read.data),
         ]
         for i, queue in enumerate(queues):
             with m.If(queue.arrives):

@@ -23,6 +23,8 @@ class OutputPort(Block):
     flit_bits, virtual_channels, buffer_depth: as for ``Router``; the depth is the receiver's.
     requesters: lanes of the input sides that may leave here.
     hold_output: a packet whose next flit is at hand goes before other packets.
+    single_flit, arbiter: as for ``Router``.
+    counts_held: ``held`` is built, else it is zero.
 
     Ports
     -----
@@ -32,6 +34,7 @@ class OutputPort(Block):
     grant (out, a bit a requester): one-hot; the flit is taken in this cycle.
     packet_ready, flit_ready (out, a bit a channel): a head flit, or a
         following flit of the packet in progress, can be sent to that channel.
+    held (out): flits in the receiver's buffers or on the way there, of all channels; registered.
     link (out): to the next router; all outputs are registers.
 
     Timing: a flit granted in cycle t is on the link in cycle t + 1. ``grant`` depends
@@ -45,11 +48,17 @@ class OutputPort(Block):
         buffer_depth: int,
         requesters: int,
         hold_output: bool = False,
+        single_flit: bool = False,
+        arbiter: str = "matrix",
+        counts_held: bool = False,
     ) -> None:
         self.virtual_channels = virtual_channels
         self.buffer_depth = buffer_depth
         self.requesters = requesters
         self.hold_output = hold_output
+        self.single_flit = single_flit
+        self.arbiter = arbiter
+        self.counts_held = counts_held
         super().__init__(
             {
                 "request": In(requesters),
@@ -59,6 +68,7 @@ class OutputPort(Block):
                 "grant": Out(requesters),
                 "packet_ready": Out(virtual_channels),
                 "flit_ready": Out(virtual_channels),
+                "held": Out(range(virtual_channels * buffer_depth + 1)),
                 "link": Out(NetworkLink(flit_bits, virtual_channels)),
             },
             flit_bits=flit_bits,
@@ -66,6 +76,9 @@ class OutputPort(Block):
             buffer_depth=buffer_depth,
             requesters=requesters,
             hold_output=hold_output,
+            single_flit=single_flit,
+            arbiter=arbiter,
+            counts_held=counts_held,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -92,6 +105,9 @@ class OutputPort(Block):
             self.link.parity.eq(chosen.parity),
             self.link.channel.eq(channel),
         ]
+        if self.counts_held:
+            given = sum((bit for bit in self.link.credit), Const(0))
+            m.d.sync += self.held.eq(self.held + sends - given)
         for i in range(self.virtual_channels):
             counter = CreditCounter(self.buffer_depth)
             add_block(m, platform, f"credit_{i}", counter)
@@ -104,21 +120,22 @@ class OutputPort(Block):
                 self.flit_ready[i].eq(counter.available),
                 self.packet_ready[i].eq(counter.available & ~busy),
             ]
-            with m.If(taken):
-                m.d.sync += busy.eq(~tail)
+            if not self.single_flit:
+                with m.If(taken):
+                    m.d.sync += busy.eq(~tail)
         return m
 
     def _grant(self, m: Module, platform: Any) -> Value:
         """Arbitrate; with ``hold_output`` a packet that was begun and has a flit here goes on."""
         if not self.hold_output:
-            return arbitrate(m, platform, "arbiter", self.request, Const(1))
+            return arbitrate(m, platform, "arbiter", self.request, Const(1), self.arbiter)
         begun = Signal(self.requesters)
         goes_on = Signal()
         tails = Cat(self.tail)
         with m.If(self.request.any()):
             m.d.sync += begun.eq(self.grant & ~tails)
         m.d.comb += goes_on.eq((self.request & begun).any())
-        fresh = arbitrate(m, platform, "arbiter", self.request, ~goes_on)
+        fresh = arbitrate(m, platform, "arbiter", self.request, ~goes_on, self.arbiter)
         return Mux(goes_on, self.request & begun, fresh)
 
 

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..layouts.space import COORDINATE_BITS
 from ..library import Block, add_block
+from .aim import XY_PAIRS
+from .arbiter import ARBITERS
 from .input_port import InputPort
 from .link import NetworkLink, Port, validate_network
 from .output_port import OutputPort
-from .routing import turns_to
+from .routing import turns_to, validate_routing
 
 
 class Router(Block):
@@ -25,7 +27,8 @@ class Router(Block):
     flit_bits: payload bits of a flit.
     virtual_channels: 1 to 8.
     buffer_depth: flits a virtual channel can hold, 1 to 32; 4 suffice for full throughput.
-    routing: ``"dimension_ordered"``.
+    routing: one of ``routing.ROUTINGS``; under the adaptive ones packets of one flow may overtake
+        each other.
     message_classes: a divisor of ``virtual_channels``; channel c belongs to class
         ``c // (virtual_channels // message_classes)``. Default: each channel is a class.
     shared_lane: the channels of an input share one path to the crossbar (small), else each has
@@ -34,6 +37,8 @@ class Router(Block):
         of one class may overtake each other. Else the channel is a function of the flow.
     hold_output: a packet whose next flit is at hand goes before others: shorter latency of
         long packets if buffers hold a whole one.
+    single_flit: every packet has one flit (smaller); then ``head`` and ``tail`` are always set.
+    arbiter: ``"matrix"`` (least recently granted first) or ``"round_robin"``.
 
     Ports
     -----
@@ -47,8 +52,9 @@ class Router(Block):
     is free: one cycle in the router, one on the link. A channel carries one flit a cycle with
     ``buffer_depth`` >= 4. There is no combinational path from input to output ports.
 
-    Errors: a flit with wrong parity is reported by ``parity_error`` and still forwarded, with
-    its wrong parity, so that its destination sees it too.
+    Errors: a flit with wrong parity is reported by ``parity_error``. It ends its packet and goes on
+    with its wrong parity, so that its destination sees it too; a packet's first flit goes to the
+    local endpoint instead, which discards it with what follows it (see ``InputPort``).
 
     Source: W. J. Dally and B. Towles, Principles and Practices of Interconnection Networks,
     chapters 13 to 17; queues by next output after Tamir and Frazier, "Dynamically-allocated
@@ -65,10 +71,12 @@ class Router(Block):
         shared_lane: bool = True,
         free_choice: bool = False,
         hold_output: bool = False,
+        single_flit: bool = False,
+        arbiter: str = "matrix",
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
-        turns_to(routing, Port.LOCAL)
+        validate_routing(routing, virtual_channels // classes)
         self.flit_bits = flit_bits
         self.virtual_channels = virtual_channels
         self.buffer_depth = buffer_depth
@@ -77,6 +85,10 @@ class Router(Block):
         self.lanes = 1 if shared_lane else virtual_channels
         self.free_choice = free_choice
         self.hold_output = hold_output
+        self.single_flit = single_flit
+        if arbiter not in ARBITERS:
+            raise ValueError(f"arbiter is {arbiter!r}; allowed: {', '.join(ARBITERS)}")
+        self.arbiter = arbiter
         link = NetworkLink(flit_bits, virtual_channels)
         sides = {f"{port.name.lower()}_in": In(link) for port in Port}
         sides |= {f"{port.name.lower()}_out": Out(link) for port in Port}
@@ -95,16 +107,20 @@ class Router(Block):
             lanes=self.lanes,
             free_choice=free_choice,
             hold_output=hold_output,
+            single_flit=single_flit,
+            arbiter=arbiter,
         )
 
     def elaborate(self, platform: Any) -> Module:
         """Join input and output ports by the turns that the routing takes."""
         m = Module()
         inputs = {port: self._input(m, platform, port) for port in Port}
+        outputs: dict[Port, OutputPort] = {}
         grants: dict[Port, list[Any]] = {port: [0] * self.lanes for port in Port}
         for output in Port:
             sources = turns_to(self.routing, output)
             block = self._output(m, platform, output, len(sources) * self.lanes)
+            outputs[output] = block
             for i, source in enumerate(sources):
                 for lane in range(self.lanes):
                     place = i * self.lanes + lane
@@ -121,8 +137,15 @@ class Router(Block):
                         inputs[port].packet_ready[output].eq(block.packet_ready),
                         inputs[port].flit_ready[output].eq(block.flit_ready),
                     ]
+        # Where both ways are equally full they take turns, so that an idle mesh is used evenly.
+        turn = Signal()
+        m.d.sync += turn.eq(~turn)
+        prefer_x = Cat(outputs[x].held < outputs[y].held + turn for x, y in XY_PAIRS)
         for port in Port:
-            m.d.comb += inputs[port].grant.eq(Cat(grants[port]))
+            m.d.comb += [
+                inputs[port].grant.eq(Cat(grants[port])),
+                inputs[port].prefer_x.eq(prefer_x),
+            ]
         m.d.comb += self.parity_error.eq(Cat(inputs[port].parity_error for port in Port))
         return m
 
@@ -135,6 +158,9 @@ class Router(Block):
             self.lanes,
             side,
             self.free_choice,
+            self.routing,
+            self.single_flit,
+            self.arbiter,
         )
         add_block(m, platform, f"{side.name.lower()}_input", block)
         connect(m, flipped(getattr(self, f"{side.name.lower()}_in")), block.link)
@@ -148,6 +174,9 @@ class Router(Block):
             self.buffer_depth,
             requesters,
             self.hold_output,
+            self.single_flit,
+            self.arbiter,
+            counts_held=self.routing != "dimension_ordered",
         )
         add_block(m, platform, f"{side.name.lower()}_output", block)
         connect(m, block.link, flipped(getattr(self, f"{side.name.lower()}_out")))

@@ -64,8 +64,8 @@ POWERS_OF_TWO = (
 
 CHOICES = {
     "pea.operations": ("all", "ai", "general", "alu"),
-    "control_network.routing": ("dimension_ordered", "west_first"),
-    "data_network.routing": ("dimension_ordered", "west_first"),
+    "control_network.routing": ("dimension_ordered", "west_first", "odd_even"),
+    "data_network.routing": ("dimension_ordered", "west_first", "odd_even"),
 }
 
 

@@ -1,6 +1,7 @@
 """Runs the cocotb bench of the router in several shapes, and checks the golden model itself."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -17,18 +18,18 @@ from octopus.verify.golden.router import (
     zero_load_cycles,
 )
 
-SHAPES = {
-    "control": (79, 1, 4, 1, True),
-    "data": (64, 2, 4, 2, True),
-    "shallow": (32, 2, 1, 2, True),
-    "two_channels_a_class": (32, 2, 5, 1, False),
+SHAPES: dict[str, tuple[int, int, int, int, dict[str, Any]]] = {
+    "control": (79, 1, 4, 1, {"single_flit": True}),
+    "data": (64, 2, 4, 2, {"arbiter": "round_robin"}),
+    "shallow": (32, 2, 1, 2, {}),
+    "two_channels_a_class": (32, 2, 5, 1, {"shared_lane": False}),
 }
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_router_bench(name: str) -> None:
-    flit_bits, channels, depth, classes, shared_lane = SHAPES[name]
-    router = Router(flit_bits, channels, depth, message_classes=classes, shared_lane=shared_lane)
+    flit_bits, channels, depth, classes, options = SHAPES[name]
+    router = Router(flit_bits, channels, depth, message_classes=classes, **options)
     run_bench(
         router,
         "octopus.verify.bench.router_tests",
@@ -37,6 +38,7 @@ def test_router_bench(name: str) -> None:
             "ROUTER_VIRTUAL_CHANNELS": str(channels),
             "ROUTER_BUFFER_DEPTH": str(depth),
             "ROUTER_MESSAGE_CLASSES": str(classes),
+            "ROUTER_SINGLE_FLIT": str(int(options.get("single_flit", False))),
         },
     )
 

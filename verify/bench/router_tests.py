@@ -43,6 +43,7 @@ class Bench:
         self.flit_bits = int(os.environ["ROUTER_FLIT_BITS"])
         self.channels = int(os.environ["ROUTER_VIRTUAL_CHANNELS"])
         self.classes = int(os.environ["ROUTER_MESSAGE_CLASSES"])
+        self.single_flit = os.environ["ROUTER_SINGLE_FLIT"] == "1"
         depth = int(os.environ["ROUTER_BUFFER_DEPTH"])
         link = (self.flit_bits, self.channels, depth)
         self.senders = {side: LinkSender(device, side, *link) for side in Side}
@@ -78,6 +79,7 @@ class Bench:
     ) -> None:
         """A packet for the sender of ``side``; its head's payload is unique."""
         self.packets += 1
+        length = 1 if self.single_flit else length
         unique = self.packets % (1 << self.flit_bits - NODE_BITS)
         for position in range(length):
             head = position == 0
@@ -160,7 +162,7 @@ async def full_rate(device: Any) -> None:
     await bench.start()
     if bench.senders[Side.WEST].buffer_depth < 4:
         return
-    for _ in range(50):
+    for _ in range(100 if bench.single_flit else 50):
         bench.queue_packet(Side.WEST, 0, NodeModel(AT.x + 1, AT.y), 2)
     for _ in range(100 + HOP_CYCLES):
         await bench.cycle()
@@ -220,30 +222,67 @@ async def reset_in_flight(device: Any) -> None:
     await bench.drain()
 
 
+async def play(device: Any, side: Side, flits: list[tuple[int, bool]]) -> tuple[int, list[Any]]:
+    """Put flits (bits, whether their parity is right) on a link, one a cycle; what came of them.
+
+    Returns:
+        ``parity_error`` bits seen, and (side, flit bits, whether the parity is right) of every
+        flit that left.
+    """
+    name = side.name.lower()
+    seen, left = 0, []
+    for bits, right in [*flits, *[(None, True)] * 5]:
+        getattr(device, f"{name}_in__valid").value = bits is not None
+        if bits is not None:
+            getattr(device, f"{name}_in__flit").value = bits
+            getattr(device, f"{name}_in__parity").value = (bits.bit_count() + right) & 1
+            getattr(device, f"{name}_in__channel").value = 0
+        await FallingEdge(device.clk)
+        seen |= int(device.parity_error.value)
+        for output in Side:
+            port = f"{output.name.lower()}_out"
+            if int(getattr(device, f"{port}__valid").value):
+                got = int(getattr(device, f"{port}__flit").value)
+                parity = int(getattr(device, f"{port}__parity").value)
+                left.append((output, got, bool(got.bit_count() + parity & 1)))
+    return seen, left
+
+
 @cocotb.test(timeout_time=10, timeout_unit="ms")
-async def parity_is_reported(device: Any) -> None:
-    """A flit with wrong parity is reported on its side, and the router goes on."""
+async def wrong_parity_of_a_head_leaves_locally(device: Any) -> None:
+    """A head with wrong parity is reported on its side and leaves locally, still wrong."""
     bench = Bench(device)
     await bench.start()
     for side in Side:
         destination = bench.coverage.destinations[side][0]
-        name = side.name.lower()
-        left = route(AT, destination).name.lower()
-        await FallingEdge(device.clk)
         bits = node_bits(destination) | 0b11 << bench.flit_bits
-        getattr(device, f"{name}_in__flit").value = bits
-        getattr(device, f"{name}_in__parity").value = bits.bit_count() & 1
-        getattr(device, f"{name}_in__channel").value = 0
-        getattr(device, f"{name}_in__valid").value = 1
-        await FallingEdge(device.clk)
-        getattr(device, f"{name}_in__valid").value = 0
-        seen = forwarded = 0
-        for _ in range(4):
-            seen |= int(device.parity_error.value)
-            forwarded += int(getattr(device, f"{left}_out__valid").value)
-            await FallingEdge(device.clk)
+        seen, left = await play(device, side, [(bits, False)])
         assert seen == 1 << side, f"parity_error was {seen:05b} after a fault from {side.name}"
-        assert forwarded == 1
+        assert left == [(Side.LOCAL, bits, False)]
         await bench.reset()
     bench.queue_packet(Side.WEST, 0, NodeModel(AT.x + 1, AT.y))
+    await bench.drain()
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def wrong_parity_ends_a_packet(device: Any) -> None:
+    """A body flit with wrong parity is its packet's last; the flits after it leave locally."""
+    bench = Bench(device)
+    await bench.start()
+    if bench.single_flit or bench.senders[Side.WEST].buffer_depth < 4:
+        return
+    head = node_bits(NodeModel(AT.x + 1, AT.y)) | 0b01 << bench.flit_bits
+    body, tail = 0b101, 0b11 | 0b10 << bench.flit_bits
+    seen, left = await play(
+        device, Side.WEST, [(head, True), (body, False), (body, True), (tail, True)]
+    )
+    assert seen == 1 << Side.WEST
+    ends = 0b11 << bench.flit_bits
+    assert left[0] == (Side.EAST, head, True)
+    assert left[1] == (Side.EAST, body | 0b10 << bench.flit_bits, False)
+    assert sorted(left[2:]) == sorted(
+        [(Side.LOCAL, body | ends, False), (Side.LOCAL, 0b11 | ends, False)]
+    )
+    await bench.reset()
+    bench.queue_packet(Side.WEST, 0, NodeModel(AT.x + 1, AT.y), 2)
     await bench.drain()

@@ -10,7 +10,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
 from octopus.hw.layouts.space import COORDINATE_BITS, Node
 from octopus.hw.noc.input_port import InputPort
-from octopus.hw.noc.link import NODE_BITS, Port
+from octopus.hw.noc.link import NODE_BITS, Port, parity_is_wrong
 from octopus.hw.noc.output_port import OutputPort
 
 from .property import Property
@@ -45,6 +45,10 @@ class InputFlow(Property):
         self.assume(watched < dut.virtual_channels)
         arrives = dut.link.valid & (dut.link.channel == watched)
         payload = free_payload(self, m, dut.link.flit)
+        self.assume(~dut.link.valid | ~parity_is_wrong(dut.link.flit, dut.link.parity))
+        self.assume(
+            ~dut.link.valid | ~dut.link.flit.head | ((payload["x"] >= HERE) & ~payload["host"])
+        )
         self.assume(payload["colour"] == (dut.link.channel == watched))
         self._sender(m, dut)
         leaves = [dut.grant[lane] & dut.offer[lane].flit.payload[-1] for lane in range(dut.lanes)]
