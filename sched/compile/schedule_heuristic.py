@@ -81,8 +81,9 @@ def schedule(
         if clock.monotonic() > deadline:
             break
         attempt = Attempt(graph, pea, interval, window, np.random.default_rng((seed, number)))
-        attempt.scale = (0.05, 0.3, 0.8, 1.5)[number % 4]
-        attempt.slack = (0, 1, 1, 2)[number // 2 % 4]
+        attempt.lazy_depth = (2, 0, 2, 0, 1, 0)[number % 6]
+        attempt.scale = (0.05, 0.1, 0.3, 0.6, 0.8)[number % 5]
+        attempt.slack = (0, 0, 1, 1, 1, 2, 2)[number % 7]
         done = attempt.run(deadline)
         for name, count in attempt.failures.items():
             failures[name] = failures.get(name, 0) + count
