@@ -104,18 +104,30 @@ class _Layout:
         front = max(0, *(-offset for offset in offsets)) + WORD_BYTES
         pad = -(-front // WORD_BYTES)
         low, high = min(offsets), max(offsets)
+        # Arrays start on words; the distance makes up for nodes that begin at other bytes.
+        behind = [(offset - offsets[0]) % WORD_BYTES for offset in offsets]
+        extra = next(
+            (
+                d
+                for d in range(WORD_BYTES)
+                if all(i * d % WORD_BYTES == b for i, b in enumerate(behind))
+            ),
+            None,
+        )
+        if extra is None:
+            raise TaskError(f"{self.task.name}: {operands[0].name} cannot share a port of bytes")
+        high += (offsets[0] - high) % WORD_BYTES
         size = max(o.words for o in operands) + pad + -(-(high - low) // WORD_BYTES) + 1
+        size += len(operands)
         block = self.launch.allocate(f"port of {operands[0].name}", size * len(operands))
         for i, operand in enumerate(operands):
             # base + offset is the same for all but the distance.
-            address = block + i * size * WORD_BYTES + pad * WORD_BYTES + (high - offsets[i])
-            if address % WORD_BYTES:
-                raise TaskError(f"{self.task.name}: {operand.name} cannot share a port of bytes")
+            address = block + (i * size + pad) * WORD_BYTES + high + i * extra - offsets[i]
             if stream.output:
                 self.launch.store(operand, address)
             else:
                 self.launch.load(operand, address)
-        return block + pad * WORD_BYTES + high, size * WORD_BYTES
+        return block + pad * WORD_BYTES + high, size * WORD_BYTES + extra
 
     @staticmethod
     def offset(stream: PortStream, index: int) -> int:
