@@ -162,7 +162,7 @@ class Attempt:
         ]
 
     def _companions_last(self, order: list[str]) -> list[str]:
-        """The order with what only passes a predicate right after the one that uses it."""
+        """The order with what only passes a stream's word as predicate after its user."""
         users = self.mapping.users
         self.companions = {
             name
@@ -170,6 +170,10 @@ class Attempt:
             if self.graph.nodes[name].operation is Operation.PASS
             and len(users[name]) == 1
             and users[name][0][0][1] == PREDICATE
+            and all(
+                self.graph.nodes[use.producer].role is Role.LOAD
+                for use in self.graph.nodes[name].uses
+            )
         }
         result = []
         for name in order:
