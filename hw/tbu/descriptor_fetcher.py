@@ -24,6 +24,9 @@ from .dispatch_queue import Fetch
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 
+LENGTH_BITS = 14
+"""Width of the longest length that counts can give."""
+
 
 class DescriptorFetcher(Block):
     """Turns a dispatch into a task: reads, checks and buffers its descriptor.
@@ -107,9 +110,9 @@ class DescriptorFetcher(Block):
             with m.If(fault == Status.OK):
                 m.d.sync += fault.eq(response.payload.status)
 
-        words = Signal(32)
+        words = Signal(LENGTH_BITS)  # a cycle behind the header, header_wrong another one
         rest = header.descriptor_words - DESCRIPTOR_HEADER_WORDS
-        m.d.comb += words.eq(_length(header))
+        m.d.sync += words.eq(_length(header))
         m.d.sync += header_wrong.eq(
             (header.magic != DESCRIPTOR_MAGIC)
             | (header.domain != dispatch.domain)
@@ -148,7 +151,7 @@ class DescriptorFetcher(Block):
                 with m.If(left == 0):
                     m.d.comb += checker.begin.eq(1)
                     m.next = "JUDGE"
-            with m.State("JUDGE"):  # header_wrong is valid from here on
+            with m.State("JUDGE"):  # header_wrong is valid from the next state on
                 m.d.sync += left.eq(rest)
                 m.next = "ASK REST"
             with m.State("ASK REST"):
@@ -215,9 +218,8 @@ class DescriptorFetcher(Block):
 
 def _length(header: Any) -> Any:
     """Words of a descriptor with these counts."""
-    entries = header.input_count + header.output_count
-    return (
-        DESCRIPTOR_HEADER_WORDS
-        + entries * DMA_ENTRY_WORDS
-        + header.stream_count * STREAM_GROUP_WORDS
-    )
+    entries, groups = header.input_count + header.output_count, header.stream_count
+    # Constant factors are sums of shifts: Yosys would take a multiplier.
+    bits = range(STREAM_GROUP_WORDS.bit_length())
+    shifts = [bit for bit in bits if STREAM_GROUP_WORDS >> bit & 1]
+    return DESCRIPTOR_HEADER_WORDS + entries * DMA_ENTRY_WORDS + sum(groups << s for s in shifts)
