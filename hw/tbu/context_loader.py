@@ -90,6 +90,7 @@ class ContextLoader(Block):
         left, index, error = Signal(16), Signal(2), Signal(Status)
         entry_offset = Signal(OFFSET_BITS)
         slots, legal = Signal(LENGTH_BITS + 2), Signal()
+        needed = Signal(32)  # words of an image with these slots; a cycle behind them
         response = self.memory.response
         m.d.comb += [
             response.ready.eq(1),
@@ -107,7 +108,8 @@ class ContextLoader(Block):
         m.d.sync += [
             entry_offset.eq(self.kernel_table_address + 4 * KERNEL_TABLE_ENTRY_WORDS * task.kernel),
             slots.eq(header.head_length + header.body_length + header.tail_length),
-            legal.eq(self._legal(header, image[1])),
+            needed.eq(self._image_words(slots)),
+            legal.eq(self._legal(header, image[1], slots, needed)),
         ]
         with m.If(response.valid):
             m.d.sync += [
@@ -184,8 +186,12 @@ class ContextLoader(Block):
             with m.State("HEADER"):
                 with m.If(response.valid):
                     m.d.sync += header_words[index].eq(response.payload.data)
-                with m.If(left == 0):  # slots and legal follow a cycle later
-                    m.next = "JUDGE"
+                with m.If(left == 0):
+                    m.next = "SUM"
+            with m.State("SUM"):  # slots are valid here
+                m.next = "PRODUCT"
+            with m.State("PRODUCT"):  # and what they need here
+                m.next = "JUDGE"
             with m.State("JUDGE"):
                 m.d.comb += writer.begin.eq(1)
                 m.next = "ASK IMAGE"
@@ -214,11 +220,15 @@ class ContextLoader(Block):
                     m.next = "IDLE"
         return m
 
-    def _legal(self, header: Any, length: Any) -> Any:
+    def _image_words(self, slots: Any) -> Any:
+        """Words of an image; the constant factor is a sum of shifts, no multiplier."""
+        factor = INSTRUCTION_WORDS * self.pea.rows * self.pea.columns
+        shifts = [bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+        return HEADER_WORDS + sum(slots << shift for shift in shifts)
+
+    def _legal(self, header: Any, length: Any, slots: Any, words: Any) -> Any:
         """Whether the array can run this kernel."""
         pea = self.pea
-        slots = header.head_length + header.body_length + header.tail_length
-        words = HEADER_WORDS + slots * (INSTRUCTION_WORDS * pea.rows * pea.columns)
         return (
             (header.magic == KERNEL_MAGIC)
             & (header.rows == pea.rows)
