@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .axi_lite import LiteHandshake
+from .axi_window import ReadWindow, WriteWindow
 from .cbu_joins import JoinExact
 from .cbu_stores import ChooserBooks, FiringQueueExact, ShardsExact
 from .cbu_walker import WalkerExact
@@ -80,7 +81,11 @@ CBU = [
     *(Claim("cbu", partial(WalkerExact, mode)) for mode in ("ALL", "ARM", "MASK", "FAULT")),
 ]
 
-HOST = [Claim("host", LiteHandshake, True)]
+HOST = [
+    Claim("host", LiteHandshake, True),
+    Claim("host", partial(ReadWindow, 2), True),
+    Claim("host", partial(WriteWindow, 2)),
+]
 
 CLAIMS = [*NOC, *MEMORY, *TBU, *CBU, *HOST]
 
