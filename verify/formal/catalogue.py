@@ -78,7 +78,8 @@ CBU = [
     Claim("cbu", partial(ChooserBooks, 4, 2)),
     Claim("cbu", partial(JoinExact, "JOIN")),
     Claim("cbu", partial(JoinExact, "GATHER")),
-    *(Claim("cbu", partial(WalkerExact, mode)) for mode in ("ALL", "ARM", "MASK", "FAULT")),
+    *(Claim("cbu", partial(WalkerExact, mode)) for mode in ("ALL", "FAULT")),
+    *(Claim("cbu", partial(WalkerExact, mode, 12)) for mode in ("ARM", "MASK", "MAP")),
 ]
 
 HOST = [

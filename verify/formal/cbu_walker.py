@@ -27,10 +27,10 @@ class WalkerExact(Property):
         "has ended exactly when its last token has been made"
     )
     depth = 12
-    resets = False
 
-    def __init__(self, mode: str) -> None:
-        super().__init__(mode=mode)
+    def __init__(self, mode: str, cycles: int | None = None) -> None:
+        super().__init__(mode=mode, cycles=cycles)
+        self.bounded = cycles
 
     def build(self, m: Module) -> None:
         dut = SuccessorWalker(4, 3, 2, 2)
