@@ -28,6 +28,7 @@ class Chip(Block):
     The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt_line`` (see ``HostBridge``).
     activity (out): a word a Task Block Unit with its :class:`Activity` in the low bits, counted
         through the clusters row by row; for traces.
+    link_activity (out): a word a cluster, row by row, with its ``link_active`` in the low bits.
 
     Timing and errors: see ``HostBridge``.
     Source: arXiv 2405.17221, the architecture's overview.
@@ -43,6 +44,7 @@ class Chip(Block):
             {
                 **{name: host.signature.members[name] for name in self._host_ports},
                 "activity": Out(data.ArrayLayout(32, config.task_block_units)),
+                "link_activity": Out(data.ArrayLayout(32, config.clusters)),
             },
             config=config,
         )
@@ -62,6 +64,7 @@ class Chip(Block):
                 cluster = clusters[x, y] = Cluster(self.config)
                 add_block(m, platform, f"cluster_{x}_{y}", cluster)
                 m.d.comb += [cluster.x.eq(x), cluster.y.eq(y)]
+                m.d.comb += self.link_activity[x + y * columns].eq(cluster.link_active)
                 for index, activity in enumerate(cluster.activity):
                     unit = (x + y * columns) * len(cluster.activity) + index
                     m.d.comb += self.activity[unit].eq(Value.cast(activity))

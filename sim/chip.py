@@ -14,6 +14,9 @@ from .build import Features, Progress, build_chip
 from .transport import BusError
 
 RESET_CYCLES = 4
+LINKS = 8
+"""Links that leave a cluster: two networks, four sides."""
+
 FOR_EVER = (1 << 64) - 1
 _STATE_HEADER = b"verilatorsave"
 _SAVABLE = "make the chip with savable=True, and check the path"
@@ -56,7 +59,8 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     handle, word, words = ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)
     signatures: dict[str, tuple[object, list[object]]] = {
-        "create": (handle, [word]),
+        "create": (handle, [word, word]),
+        "flits": (ctypes.POINTER(ctypes.c_uint64), [handle]),
         "destroy": (None, [handle]),
         "reset": (None, [handle, word]),
         "cycles": (ctypes.c_uint64, [handle]),
@@ -86,12 +90,13 @@ class Chip:
     Parameters
     ----------
     library: what ``sim.build`` built.
-    task_block_units: on the whole chip.
+    task_block_units, clusters: on the whole chip.
     """
 
-    def __init__(self, library: Path, task_block_units: int) -> None:
+    def __init__(self, library: Path, task_block_units: int, clusters: int) -> None:
         self._library = _load(library)
-        self._handle: int | None = self._library.octopus_create(task_block_units)
+        self._clusters = clusters
+        self._handle: int | None = self._library.octopus_create(task_block_units, clusters)
         self.reset()
 
     @classmethod
@@ -113,7 +118,11 @@ class Chip:
         Raises:
             ToolchainError: the library could not be built.
         """
-        return cls(build_chip(config, Features(trace, savable), progress), config.task_block_units)
+        return cls(
+            build_chip(config, Features(trace, savable), progress),
+            config.task_block_units,
+            config.clusters,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -222,6 +231,14 @@ class Chip:
         return [
             ActivityEvent(first[i].cycle, first[i].unit, first[i].activity) for i in range(count)
         ]
+
+    def link_flits(self) -> list[list[int]]:
+        """Flits that left each cluster since reset: for each network, by its four sides.
+
+        Networks and sides in the order of ``hw.cluster.cluster``.
+        """
+        first = self._library.octopus_flits(self._handle)
+        return [list(first[LINKS * i : LINKS * (i + 1)]) for i in range(self._clusters)]
 
     def start_trace(self, path: Path, first: int = 0, end: int = FOR_EVER) -> None:
         """Record an FST waveform into ``path`` until :meth:`stop_trace`.

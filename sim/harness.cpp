@@ -23,6 +23,7 @@
 namespace {
 
 constexpr int kTimeout = -1;
+constexpr uint32_t kLinks = 8;               // of a cluster: two networks, four sides
 constexpr uint32_t kPrivileged = 1;          // AxPROT of every access
 constexpr uint64_t kAccessLimit = 1u << 20;  // cycles after which an access is given up
 constexpr uint32_t kBurstBeats = 256;        // an AXI4 INCR burst's most
@@ -41,6 +42,7 @@ struct Chip {
     uint32_t units = 0;
     std::vector<uint32_t> activity;
     std::vector<Event> events;
+    std::vector<uint64_t> flits;  // that left by each link, kLinks a cluster
 #ifdef TRACE
     std::unique_ptr<VerilatedFstC> trace;
     uint64_t trace_first = 0;  // recorded cycles: from this one on
@@ -79,6 +81,11 @@ struct Chip {
                 activity[unit] = now[unit];
                 events.push_back({cycle, unit, now[unit]});
             }
+        }
+        const auto* links = reinterpret_cast<const uint32_t*>(&top->link_activity);
+        for (size_t first = 0; first < flits.size(); first += kLinks) {
+            for (uint32_t left = *links++; left; left &= left - 1)
+                ++flits[first + __builtin_ctz(left)];
         }
     }
 
@@ -157,8 +164,9 @@ int read_burst(Chip& chip, uint32_t address, uint32_t* words, uint32_t beats) {
 
 extern "C" {
 
-void* octopus_create(uint32_t units) {
+void* octopus_create(uint32_t units, uint32_t clusters) {
     auto* chip = new Chip;
+    chip->flits.assign(kLinks * clusters, 0);
     chip->units = units;
     chip->activity.assign(units, 0);
     auto& top = chip->top;
@@ -183,6 +191,7 @@ void octopus_reset(void* handle, uint32_t cycles) {
     chip.top->rst = 0;
     chip.cycle = 0;
     chip.events.clear();
+    chip.flits.assign(chip.flits.size(), 0);
 }
 
 uint64_t octopus_cycles(void* handle) { return static_cast<Chip*>(handle)->cycle; }
@@ -305,6 +314,7 @@ int octopus_save(void* handle, const char* path) {
     file.write(&count, sizeof count);
     file.write(chip.activity.data(), chip.units * sizeof(uint32_t));
     file.write(chip.events.data(), count * sizeof(Event));
+    file.write(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
     file.close();
     return 1;
 #else
@@ -328,6 +338,7 @@ int octopus_restore(void* handle, const char* path) {
     chip.events.resize(count);
     file.read(chip.activity.data(), chip.units * sizeof(uint32_t));
     file.read(chip.events.data(), count * sizeof(Event));
+    file.read(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
     file.close();
     return 1;
 #else
@@ -336,6 +347,9 @@ int octopus_restore(void* handle, const char* path) {
     return 0;
 #endif
 }
+
+// Flits that left by each link since reset, kLinks a cluster.
+const uint64_t* octopus_flits(void* handle) { return static_cast<Chip*>(handle)->flits.data(); }
 
 // Start an FST recording of cycles `first` to before `end` (path given) or end it (null); 0 if the
 // library cannot record.

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from matplotlib import pyplot
 
+from .network_picture import network_load
 from .pictures import detail, detail_window, heat_map, overview, unit_shares
 from .run import RunResult
 from .trace import perfetto
@@ -32,6 +33,7 @@ def write_report(result: RunResult, folder: Path) -> Path:
         "overview": overview(found, config, names, start, end),
         "gantt": detail(found, config, names, start, *detail_window(start, end)),
         "units": unit_shares(found, config, start, end),
+        "network": network_load(result.link_flits, config, result.report.cycles),
         "utilisation": heat_map(found, config, start, end),
     }
     pictures = {}
@@ -69,5 +71,6 @@ def as_json(result: RunResult) -> dict[str, Any]:
         "array_utilisation": report.array_utilisation,
         "simulated_cycles_per_second": result.speed,
         "blocks": {name: asdict(figures) for name, figures in report.figures.items()},
+        "link_flits": result.link_flits,
         "latencies": [outcome.latency for outcome in report.outcomes],
     }

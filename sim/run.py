@@ -60,6 +60,7 @@ class RunResult:
     ----------
     summary: the workload's own figures. differences: from the reference executor, one line each.
     intervals: what the TBUs did. start_cycle: of the chip's clock, when the run began.
+    link_flits: a cluster's, as of :meth:`Chip.link_flits`, during the run.
     load_cycles: to write the program. seconds: the simulation of the run itself.
     """
 
@@ -72,6 +73,7 @@ class RunResult:
     differences: list[str]
     intervals: list[Interval]
     start_cycle: int
+    link_flits: list[list[int]]
     load_cycles: int
     seconds: float
 
@@ -163,10 +165,15 @@ def run(settings: RunSettings, progress: Progress | None = None) -> RunResult:
             first, end = (chip.cycles + cycle for cycle in settings.wave_cycles)
             chip.start_trace(settings.waves, first, end)
         progress.step("simulating")
+        before = chip.link_flits()
         start, began = chip.cycles, time.perf_counter()
         report = runtime.run(given)
         seconds = time.perf_counter() - began
         found = intervals(chip.events(), chip.cycles)
+        flits = [
+            [now - then for now, then in zip(*pair, strict=True)]
+            for pair in zip(chip.link_flits(), before, strict=True)
+        ]
     finished = [outcome.result for outcome in report.outcomes if outcome.result is not None]
     return RunResult(
         workflow=settings.workflow,
@@ -178,6 +185,7 @@ def run(settings: RunSettings, progress: Progress | None = None) -> RunResult:
         differences=report.differences(references),
         intervals=found,
         start_cycle=start,
+        link_flits=flits,
         load_cycles=load_cycles,
         seconds=seconds,
     )

@@ -66,6 +66,7 @@ class Cluster(Block):
     x, y (in): the cluster's coordinates, constant in operation.
     control_north_in, ... data_west_out: :class:`NetworkLink` of both networks, four sides.
     activity (out, ``[TBU]``): what each Task Block Unit does, for traces.
+    link_active (out, a bit a network and side): a flit leaves the router there in this cycle.
     parity_error (out): a flit with wrong parity was seen in this cycle.
     unreachable (out): a packet was discarded because its destination is not in the mesh.
 
@@ -86,6 +87,7 @@ class Cluster(Block):
                 "y": In(COORDINATE_BITS),
                 **links,
                 "activity": Out(Activity).array(config.cluster.task_block_units),
+                "link_active": Out(len(MESSAGE_CLASSES) * len(SIDES)),
                 "parity_error": Out(1),
                 "unreachable": Out(1),
             },
@@ -103,6 +105,10 @@ class Cluster(Block):
             ),
             self.unreachable.eq(Cat(control.unreachable, network.unreachable).any()),
         ]
+        links = [
+            f"{network}_{side.name.lower()}_out" for network in MESSAGE_CLASSES for side in SIDES
+        ]
+        m.d.comb += self.link_active.eq(Cat(getattr(self, link).valid for link in links))
         unit = ControlBlockUnit(self.config)
         add_block(m, platform, "control_block_unit", unit)
         self._place(m, unit)

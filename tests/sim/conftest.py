@@ -5,7 +5,7 @@ import pytest
 from octopus.sim.build import build_library
 from octopus.sim.chip import Chip
 
-from .probe import UNITS, Probe
+from .probe import CLUSTERS, UNITS, Probe
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +17,5 @@ def probe_library():
 @pytest.fixture
 def probe(probe_library):
     """A fresh probe."""
-    with Chip(probe_library, UNITS) as chip:
+    with Chip(probe_library, UNITS, CLUSTERS) as chip:
         yield chip

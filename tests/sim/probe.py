@@ -12,15 +12,17 @@ from octopus.hw.host.registers import ADDRESS_BITS
 from octopus.hw.library import Block
 
 WORDS = 4096
-TIMER, ACTIVITY, REFUSED, SILENT = 0x10, 0x14, 0x18, 0x1C
+TIMER, ACTIVITY, REFUSED, SILENT, LINKS = 0x10, 0x14, 0x18, 0x1C, 0x20
 UNITS = 3
+CLUSTERS = 2
 
 
 class Probe(Block):
     """Registers on AXI4-Lite, a memory on AXI4, an interrupt when a timer runs out.
 
     Writing ``TIMER`` raises the interrupt after that many cycles; ``ACTIVITY`` is shown for unit
-    1; ``REFUSED`` answers SLVERR and ``SILENT`` not at all. Other registers hold what was written.
+    1, ``LINKS`` for cluster 1; ``REFUSED`` answers SLVERR and ``SILENT`` not at all. Other
+    registers hold what was written.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class Probe(Block):
                 "axi": In(Axi4()),
                 "interrupt_line": Out(1),
                 "activity": Out(data.ArrayLayout(32, UNITS)),
+                "link_activity": Out(data.ArrayLayout(32, CLUSTERS)),
             }
         )
 
@@ -49,7 +52,10 @@ class Probe(Block):
             m.d.sync += timer.eq(timer - 1)
         with m.If(timer == 1):
             m.d.sync += self.interrupt_line.eq(1)
-        m.d.comb += self.activity[1].eq(values[ACTIVITY // 4])
+        m.d.comb += [
+            self.activity[1].eq(values[ACTIVITY // 4]),
+            self.link_activity[1].eq(values[LINKS // 4][:8]),
+        ]
         both = bus.awvalid & bus.wvalid & ~bus.bvalid & (bus.awaddr != SILENT)
         m.d.comb += [bus.awready.eq(both), bus.wready.eq(both)]
         with m.If(both):

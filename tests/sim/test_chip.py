@@ -9,7 +9,7 @@ from octopus.sim.chip import ActivityEvent, Chip, WaitEnd
 from octopus.sim.toolchain import ToolchainError
 from octopus.sim.transport import BusError
 
-from .probe import ACTIVITY, REFUSED, SILENT, TIMER, UNITS, WORDS, Probe
+from .probe import ACTIVITY, CLUSTERS, LINKS, REFUSED, SILENT, TIMER, UNITS, WORDS, Probe
 
 
 def test_registers_keep_what_was_written(probe):
@@ -100,7 +100,7 @@ def test_reset_clears_time_and_events(probe):
 
 
 def test_two_chips_of_one_library_are_independent(probe, probe_library):
-    with Chip(probe_library, UNITS) as other:
+    with Chip(probe_library, UNITS, CLUSTERS) as other:
         probe.write_memory(0, [1])
         other.write_memory(0, [2])
         assert (probe.read_memory(0, 1), other.read_memory(0, 1)) == ([1], [2])
@@ -124,6 +124,20 @@ def test_events_and_interrupts_end_a_wait(probe):
     assert probe.events()[-1].activity == 9
 
 
+def test_flits_are_counted_a_link(probe):
+    probe.write_register(LINKS, 0b10000001)
+    probe.step(50)
+    probe.write_register(LINKS, 0b00000010)
+    probe.step(20)
+    idle, busy = probe.link_flits()
+    assert idle == [0] * 8
+    assert busy[0] == busy[7] >= 50
+    assert busy[1] >= 20
+    assert busy[2:7] == [0] * 5
+    probe.reset()
+    assert probe.link_flits() == [[0] * 8] * 2
+
+
 def test_a_plain_library_cannot_save(probe, tmp_path):
     with pytest.raises(ValueError, match="savable=True"):
         probe.save(tmp_path / "state")
@@ -134,7 +148,7 @@ def test_a_plain_library_cannot_save(probe, tmp_path):
 def test_a_restored_chip_goes_on_as_the_saved_one(tmp_path):
     library = build_library(Probe(), {}, Features(savable=True))
     words = [random.Random(5).getrandbits(32) for _ in range(WORDS)]
-    with Chip(library, UNITS) as chip, Chip(library, UNITS) as other:
+    with Chip(library, UNITS, CLUSTERS) as chip, Chip(library, UNITS, CLUSTERS) as other:
         chip.write_memory(0, words)
         chip.write_register(ACTIVITY, 7)
         chip.write_register(TIMER, 500)
@@ -162,7 +176,7 @@ def test_only_the_window_of_cycles_is_recorded(tmp_path):
         library = build_library(Probe(), {}, Features(trace=True))
     except ToolchainError as error:
         pytest.skip(str(error))
-    with Chip(library, UNITS) as chip:
+    with Chip(library, UNITS, CLUSTERS) as chip:
         with pytest.raises(ValueError, match="first is 5, end is 5"):
             chip.start_trace(tmp_path / "w.fst", 5, 5)
         chip.start_trace(tmp_path / "w.fst", 50, 80)

@@ -11,6 +11,7 @@ from octopus.hw.layouts.activity import Activity, ActivityState
 from octopus.hw.layouts.words import pack
 from octopus.sim import pictures
 from octopus.sim.chip import ActivityEvent
+from octopus.sim.network_picture import network_load
 from octopus.sim.trace import Interval, intervals, perfetto, run_cycles
 
 CONFIG = OctopusConfig.load("default")
@@ -87,3 +88,14 @@ def test_events_become_intervals_and_a_trace():
         (WAITS.name.lower(), 10, 5),
         ("small", 15, 25),
     ]
+
+
+def test_the_networks_load_is_written_on_every_link():
+    flits = [[100 * cluster + link for link in range(8)] for cluster in range(4)]
+    figure = network_load(flits, CONFIG, 1000)
+    labels = {text.get_text() for axes in figure.axes[:2] for text in axes.texts}
+    pyplot.close(figure)
+    # Of cluster (1, 1), number 3, only the ways north and west exist.
+    assert {"0.300", "0.303", "0.304", "0.307"} <= labels
+    assert not {"0.301", "0.302", "0.305", "0.306"} & labels
+    assert "host" in labels
