@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from octopus.hw.noc.routing import ROUTINGS
+
 from .axi_lite import LiteHandshake
 from .axi_window import ReadWindow, WriteWindow
 from .cbu_joins import JoinExact
@@ -39,7 +41,11 @@ NOC = [
     Claim("noc", partial(CreditsExact, 8)),
     Claim("noc", partial(ArbiterFair, 5), True),
     Claim("noc", partial(ArbiterFair, 8)),
-    Claim("noc", partial(RouteReaches, "dimension_ordered"), True),
+    *(
+        Claim("noc", partial(RouteReaches, routing, side), routing == "odd_even" and side == "WEST")
+        for routing in ROUTINGS
+        for side in ("NORTH", "EAST", "SOUTH", "WEST", "LOCAL")
+    ),
     Claim("noc", partial(InputFlow, 1, 2), True),
     Claim("noc", partial(InputFlow, 2, 2)),
     Claim("noc", partial(InputFlow, 2, 3)),

@@ -16,6 +16,9 @@ from .property import DUT, Property
 TOP = "top"
 INPUT_PREFIX = "in_"
 
+CHOICE_SECONDS = 5
+"""For the choice of defects, which takes a tenth of a second or does not end."""
+
 _ZERO_WIDTH = re.compile(
     r"^ *(?:attribute .*\n *)*wire width 0 .*\n|^connect \S+ \{  \}\n", re.MULTILINE
 )
@@ -117,9 +120,7 @@ def write_defects(netlist: Netlist, folder: Path, count: int, seed: int) -> list
     outputs = ["bad", *(f"reached{i}" for i in range(len(netlist.covers)))]
     start = [f"hierarchy -top {TOP}", "proc", "flatten", *_only_output("bad", outputs)]
     start += ["opt -full", "memory_map", "opt -full", "opt_clean -purge", "design -save start"]
-    choose = f"mutate -list {3 * count + 10} -seed {seed} -o defects.txt {TOP}/c:*.\\{DUT}*"
-    _run_yosys(netlist, [*start, choose], folder)
-    defects = (folder / "defects.txt").read_text().splitlines()
+    defects = _choose_defects(netlist, start, folder, 3 * count + 10, seed)
     defects = [d for d in defects if not _UNFIT.search(d)][:count]
     script = list(start)
     for number, defect in enumerate(defects):
@@ -127,6 +128,20 @@ def write_defects(netlist: Netlist, folder: Path, count: int, seed: int) -> list
         script.append(_write(f"defect{number}"))
     _run_yosys(netlist, script, folder)
     return [defect.removeprefix("mutate ") for defect in defects]
+
+
+def _choose_defects(
+    netlist: Netlist, start: list[str], folder: Path, count: int, seed: int
+) -> list[str]:
+    """Yosys's list of ``count`` defects, or of fewer: it never ends if there are too few."""
+    choose = f"mutate -list {{}} -seed {seed} -o defects.txt {TOP}/c:*.\\{DUT}*"
+    while count:
+        try:
+            _run_yosys(netlist, [*start, choose.format(count)], folder, CHOICE_SECONDS)
+            return (folder / "defects.txt").read_text().splitlines()
+        except subprocess.TimeoutExpired:
+            count //= 2
+    return []
 
 
 def read_map(path: Path) -> dict[int, tuple[str, int]]:
@@ -148,12 +163,18 @@ def _write(name: str) -> str:
     return f"write_aiger -zinit -map {name}.map {name}.aig"
 
 
-def _run_yosys(netlist: Netlist, script: list[str], folder: Path) -> None:
+def _run_yosys(
+    netlist: Netlist, script: list[str], folder: Path, seconds: int | None = None
+) -> None:
     (folder / "property.il").write_text(netlist.text)
     lines = ["read_rtlil property.il", *script]
     (folder / "script.ys").write_text("\n".join(line for line in lines if line) + "\n")
     done = subprocess.run(
-        [sys.executable, "-c", _RUN, "script.ys"], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-c", _RUN, "script.ys"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
     )
     if done.returncode:
         raise RuntimeError(f"Yosys failed:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -142,7 +142,7 @@ def _try_defects(
         for i in range(len(names)):
             found = engine.search(work / f"defect{i}.aig", item.depth, DEFECT_SECONDS)
             caught += found.verdict is Verdict.HIGH
-    return caught, tried
+    return caught, tried or count  # nothing of the block to break: none is caught
 
 
 def replay(
