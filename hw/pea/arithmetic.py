@@ -2,13 +2,23 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
+from ..layouts.instruction import Operation
 from ..library import Block
-from .control import DATAPATH_CONTROL, available_operations
-from .multiplier import byte_products, factor, partial_products, scaled_power, sum_products
-from .requantise import Shifted, saturate, shift_right
+from .control import DATAPATH_CONTROL, MULTIPLIED, SETTINGS, available_operations, needed_lines
+from .multiplier import (
+    HALF,
+    byte_products,
+    partial_products,
+    power_of_two,
+    scale,
+    sum_products,
+    upper_half,
+)
+from .pipeline import Pipeline
+from .requantise import saturate, shift_right
 
 _NAMES = ("products", "add", "multiply", "sum", "saturate")
 STEPS: dict[int, dict[str, int]] = {
@@ -18,24 +28,24 @@ STEPS: dict[int, dict[str, int]] = {
         2: (0, 0, 1, 1, 1),
         3: (0, 1, 1, 2, 2),
         4: (0, 1, 2, 3, 3),
-        5: (1, 2, 3, 4, 4),
-        6: (1, 2, 3, 4, 5),
+        5: (0, 1, 2, 3, 4),
     }.items()
 }
-"""For each pipeline depth the stage in which each step happens; operands are chosen in stage 0."""
+"""For each pipeline depth the stage in which each step happens."""
 
 
 class Arithmetic(Block):
     """Computes every operation in ``pipeline_stages`` cycles and holds the accumulator.
 
     One adder serves sums, differences, selections and the accumulator; every sum then passes one
-    multiplier, which serves products, shifts and requantisation. The steps are: choose operands;
-    multiply bytes, compare; add, accumulate; multiply; sum the partial products; saturate.
+    multiplier, which serves products, shifts and requantisation. The steps are: multiply bytes,
+    compare; add, accumulate; multiply; sum the partial products; saturate. What no operation of
+    the set needs is left out.
 
     Parameters
     ----------
-    operations: "all" or "ai" (see ``control``).
-    pipeline_stages: 1 to 6; how the steps are spread over them is in ``STEPS``.
+    operations: the operation set (see ``hw/layouts/operations.py``).
+    pipeline_stages: 1 to 5; how the steps are spread over them is in ``STEPS``.
 
     Ports
     -----
@@ -57,7 +67,6 @@ class Arithmetic(Block):
         self.available = available_operations(operations)
         if pipeline_stages not in STEPS:
             raise ValueError(f"pipeline_stages is {pipeline_stages}; allowed: 1 to {len(STEPS)}")
-        self.everything = operations == "all"
         self.pipeline_stages = pipeline_stages
         super().__init__(
             {
@@ -77,59 +86,83 @@ class Arithmetic(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        last = self.pipeline_stages - 1
         step = STEPS[self.pipeline_stages]
+        last = self.pipeline_stages - 1
+        pipeline = Pipeline(m, self.advance)
         controls = self._delay_control(m, last)
         issues = self._delay_issue(m, last)
 
-        def later(value: Value, start: int, end: int) -> Value:
-            return _delay(m, self.advance, value, end - start)
+        def between(start: str, end: str) -> int:
+            return step[end] - step[start]
 
-        def until(value: Value, start: str, end: str) -> Value:
-            return later(value, step[start], step[end])
+        def until(value: Value, start: str, end: str, keep: Value | None = None) -> Value:
+            return pipeline.carry(value, between(start, end), keep)
 
-        a, b = later(self.a, 0, step["products"]), later(self.b, 0, step["products"])
-        predicate = later(self.predicate, 0, step["products"])
         control = controls[step["products"]]
-        chosen = self._choose(m, a, b, predicate, control)
-        flag, *choices = (until(choice, "products", "add") for choice in chosen)
-        dots = [until(pair, "products", "add") for pair in byte_products(a, b)]
-        power = until(scaled_power(m, b, control), "products", "multiply")
-        a, b = until(a, "products", "add"), until(self._bitwise(a, b, control), "products", "add")
+        flag, keep_a, keep_b, subtract = self._choose(m, control)
+        flag = until(flag, "products", "add")
+        left = until(self._bitwise(control), "products", "add", keep_b)
+        right = until(self.a, "products", "add", keep_a)
+        if self.available & {Operation.DOT4}:
+            pairs = byte_products(self.a, self.b)
+            first, second = (until(pair, "products", "add", control.add_dot) for pair in pairs)
+            right = right | (first + second)
+        subtract = until(subtract, "products", "add")
+        low = until(self.b[:HALF], "products", "add", control.base_b)
+        high = until(Cat(self.b[HALF:], self.b[31]), "products", "add", control.factor_b)
+        power = until(power_of_two(m, self.b, control), "products", "add")
+        upper = until(upper_half(self.b, control), "products", "add")
+        b = until(self.b, "products", "add")
 
         control = controls[step["add"]]
-        total, valid = self._adder(m, a, b, dots, control, choices, issues[step["add"]])
-        total, b, flag = (until(value, "add", "multiply") for value in (total, b, flag))
+        total, valid = self._adder(m, left, right, subtract, control, issues[step["add"]])
+        sign = until(total[31], "add", "multiply", ~control.zero_extend)
+        total, flag, b = (until(value, "add", "multiply") for value in (total, flag, b))
+        scaled = scale(Cat(low[0] | ~control.base_b, low[1:]), power)
+        y_low = until(scaled[:HALF], "add", "multiply", ~upper)
+        shifted_up = scaled[:HALF] & upper.replicate(HALF)
+        y_high = until(high | scaled[HALF:] | shifted_up, "add", "multiply")
 
         control = controls[step["multiply"]]
         equal = control.flag_equal & ((total == 0) ^ control.negate)
-        flag = until((control.flag_order & flag) | equal, "multiply", "sum")
-        x = Cat(total, total[31] & ~control.zero_extend).as_signed()
-        y = factor(b, power, control, self.everything)
-        partial = [until(item, "multiply", "sum") for item in partial_products(m, x, y)]
-        parameters = until(b[16:], "multiply", "sum")  # shift (low bits done), relu, zero point
-
-        control = controls[step["sum"]]
-        product = sum_products(m, partial)
-        shifted = shift_right(m, product, parameters[4:6] & control.saturate.replicate(2))
-        word = product[:32] & control.result_low.replicate(32)
-        word |= product[32:] & control.result_high.replicate(32)
-        word = until(word | flag, "sum", "saturate")
-        narrow = Shifted(*(until(part, "sum", "saturate") for part in shifted.parts()))
-        settings = until(parameters[6:], "sum", "saturate")
-
-        byte = saturate(m, narrow, settings[2:], settings[0])
-        byte = byte.as_signed() & controls[last].saturate.replicate(32).as_signed()
+        flag = until((control.flag_order & flag) | equal, "multiply", "saturate")
+        if self.available & MULTIPLIED:
+            factors = partial_products(m, Cat(total, sign).as_signed(), y_low, y_high)
+            partial = [until(item, "multiply", "sum") for item in factors]
+            parameters = until(b[HALF:], "multiply", "sum")
+            word = self._results(m, pipeline, partial, parameters, controls[step["sum"]])
+        else:
+            word = until(total, "multiply", "saturate", control.result_low)
         m.d.comb += [
-            self.result.eq(word | byte),
-            self.valid.eq(issues[last] & later(valid, step["add"], last)),
+            self.result.eq(word | flag),
+            self.valid.eq(issues[last] & pipeline.carry(valid, last - step["add"])),
         ]
         return m
 
-    def _choose(
-        self, m: Module, a: Value, b: Value, predicate: Value, control: Any
-    ) -> tuple[Value, Value, Value, Value]:
+    def _results(
+        self, m: Module, pipeline: Pipeline, partial: list[Value], parameters: Value, control: Any
+    ) -> Value:
+        """From partial products, and what ``b`` asks of REQUANTISE, to the result without flags."""
+        step = STEPS[self.pipeline_stages]
+        registers = step["saturate"] - step["sum"]
+        product = sum_products(m, partial)
+        word = pipeline.choose(
+            (
+                (product[:32], control.result_low),
+                (product[32:], control.result_high),
+                (product[31:63], control.result_shifted),
+            ),
+            registers,
+        )
+        # the low bits of the shift are done; shift, relu, reserved bit, zero point
+        shifted = shift_right(pipeline, product, parameters[4:6], control.saturate, registers)
+        settings = pipeline.carry(parameters[6:], registers, control.saturate)
+        byte = saturate(m, shifted, settings[2:], settings[0])
+        return word | Cat(byte, byte[-1].replicate(32 - len(byte)))
+
+    def _choose(self, m: Module, control: Any) -> tuple[Value, Value, Value, Value]:
         """From the operands: (a before b as the operation says, add a, add b, subtract)."""
+        a, b = self.a, self.b
         before = Signal()
         take_a = Signal()
         sign = ~control.unsigned
@@ -137,7 +170,7 @@ class Arithmetic(Block):
         m.d.comb += [
             before.eq((ordered_a < ordered_b) ^ control.negate),
             take_a.eq(
-                (control.by_predicate & predicate)
+                (control.by_predicate & self.predicate)
                 | (control.by_order & before)
                 | (control.by_sign & ~a[31])
             ),
@@ -149,45 +182,30 @@ class Arithmetic(Block):
             control.subtract | (control.by_sign & a[31]),
         )
 
-    def _bitwise(self, a: Value, b: Value, control: Any) -> Value:
+    def _bitwise(self, control: Any) -> Value:
         """``b``, or a bit-wise function of ``a`` and ``b``."""
-        if not self.everything:
-            return b
+        a, b = self.a, self.b
         low, high = control.logic_low, control.logic_high
         return Mux(high, Mux(low, a ^ b, a | b), Mux(low, a & b, b))
 
     def _adder(
-        self,
-        m: Module,
-        a: Value,
-        b: Value,
-        dots: list[Value],
-        control: Any,
-        choices: list[Value],
-        issue: Value,
+        self, m: Module, left: Value, right: Value, subtract: Value, control: Any, issue: Value
     ) -> tuple[Value, Value]:
         """The adder and the accumulator: (sum, the accumulator does not make it invalid)."""
-        add_a, add_b, subtract = choices
         accumulator = Signal(32)
         accumulator_valid = Signal()
-        dot = Signal(signed(18))
-        left = Signal(32)
-        right = Signal(32)
+        chosen = Signal(32)
         total = Signal(32)
         m.d.comb += [
-            dot.eq(dots[0] + dots[1]),
-            left.eq(
-                (accumulator & control.add_accumulator.replicate(32)) | (b & add_b.replicate(32))
-            ),
-            right.eq((dot & control.add_dot.replicate(32).as_signed()) | (a & add_a.replicate(32))),
-            total.eq(right + (left ^ subtract.replicate(32)) + subtract),
+            chosen.eq(Mux(control.add_accumulator, accumulator, left ^ subtract.replicate(32))),
+            total.eq(right + chosen + subtract),
         ]
-        with m.If(self.advance & issue & control.add_accumulator):
-            m.d.sync += [
-                accumulator.eq(Mux(control.release, 0, total)),
-                accumulator_valid.eq(~control.release),
-            ]
-        with m.If(self.reset):
+        if not self.available & SETTINGS["add_accumulator"]:
+            return total, Const(1)
+        update = self.advance & issue & control.add_accumulator
+        with m.If(update):
+            m.d.sync += [accumulator.eq(total), accumulator_valid.eq(1)]
+        with m.If(self.reset | (update & control.release)):
             m.d.sync += [accumulator.eq(0), accumulator_valid.eq(0)]
         return total, accumulator_valid | ~control.release
 
@@ -199,7 +217,7 @@ class Arithmetic(Block):
             with m.If(self.advance):
                 m.d.sync += copy.eq(controls[-1])
             controls.append(copy)
-        return controls
+        return [needed_lines(control, self.available) for control in controls]
 
     def _delay_issue(self, m: Module, last: int) -> list[Value]:
         """``issue`` at each stage; what is in flight is dropped by ``reset``."""
@@ -212,13 +230,3 @@ class Arithmetic(Block):
                 m.d.sync += copy.eq(0)
             issues.append(copy)
         return issues
-
-
-def _delay(m: Module, enable: Value, value: Value, cycles: int) -> Value:
-    """``value`` after ``cycles`` registers that move with ``enable``."""
-    for _ in range(cycles):
-        register = Signal.like(value, name="delayed")
-        with m.If(enable):
-            m.d.sync += register.eq(value)
-        value = register
-    return value

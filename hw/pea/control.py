@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Const, Module, Signal, Value
@@ -23,8 +24,9 @@ _LOGIC = frozenset({Op.AND, Op.OR, Op.XOR})
 _CHOOSE = frozenset({Op.SELECT, Op.MIN, Op.MAX, Op.RELU, Op.ABS})
 _RIGHT = frozenset({Op.SHR, Op.SAR})
 _SATURATED = frozenset({Op.REQUANTISE, Op.CLAMP8})
-_MULTIPLIED = frozenset({Op.MUL, Op.MULH, Op.SHL}) | _RIGHT | _SATURATED
-_HIGH = frozenset({Op.MULH}) | _RIGHT
+_SCALED = frozenset({Op.SHL}) | _RIGHT | _SATURATED
+MULTIPLIED = frozenset({Op.MUL, Op.MULH}) | _SCALED
+"""Operations that need the wide multiplier."""
 
 SETTINGS: dict[str, frozenset[Operation]] = {
     # the adder: (accumulator or b) plus or minus (dot product or a)
@@ -44,20 +46,21 @@ SETTINGS: dict[str, frozenset[Operation]] = {
     "negate": frozenset({Op.NE, Op.GE, Op.GEU, Op.MAX, Op.RELU}),
     "flag_order": _ORDERED,
     "flag_equal": _EQUAL,
-    # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or
+    # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or; ABS subtracts a (or nothing) from zero
     "logic_low": frozenset({Op.AND, Op.XOR}),
-    "logic_high": frozenset({Op.OR, Op.XOR}),
-    # the multiplier's second factor
+    "logic_high": frozenset({Op.OR, Op.XOR, Op.ABS}),
+    # the multiplier's second factor: a base times a power of two
+    "base_b": frozenset({Op.MUL, Op.MULH, Op.REQUANTISE}),
     "factor_b": frozenset({Op.MUL, Op.MULH}),
-    "factor_one": ALL_OPERATIONS - _MULTIPLIED - _ORDERED - _EQUAL,
     "requantise": frozenset({Op.REQUANTISE}),
+    "scaled": _SCALED,
     "shift": frozenset({Op.SHL}) | _RIGHT,
     "left": frozenset({Op.SHL}),
-    "twice": _RIGHT | {Op.CLAMP8},
     "zero_extend": frozenset({Op.SHR}),
-    # the result
-    "result_low": ALL_OPERATIONS - _HIGH - _SATURATED,
-    "result_high": _HIGH,
+    # the result: one of three words of the product, or a byte
+    "result_low": ALL_OPERATIONS - _RIGHT - _SATURATED - _ORDERED - _EQUAL - {Op.MULH},
+    "result_high": frozenset({Op.MULH}),
+    "result_shifted": _RIGHT,
     "saturate": _SATURATED,
 }
 """For each control line of the datapath, the operations that raise it."""
@@ -75,6 +78,16 @@ def available_operations(operations: str) -> frozenset[Operation]:
         return operations_of(operations) - {Op.NOP}
     except ValueError as error:
         raise ValueError(f"operations is {operations!r}; allowed: {error}") from None
+
+
+def needed_lines(control: Any, available: frozenset[Operation]) -> Any:
+    """The control lines with those that no available operation raises tied low."""
+    return SimpleNamespace(
+        **{
+            name: control[name] if members & available else Const(0)
+            for name, members in SETTINGS.items()
+        }
+    )
 
 
 def one_of(operation: Any, members: Collection[Enum]) -> Value:

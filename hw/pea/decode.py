@@ -6,14 +6,13 @@ array, so that neither the PEs' area nor their clock pays for it.
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 
 from ..layouts.instruction import (
     REGISTER_BITS,
     STAGE_BITS,
     OperandSource,
-    Operation,
     OutputSelect,
     PredicateMode,
 )
@@ -75,15 +74,11 @@ def decode(m: Module, instruction: Any, operations: str) -> Any:
     decoded = Signal(DECODED)
     uses_a = one_of(control.operation, available)
     uses_b = one_of(control.operation, available & BINARY)
-    # ABS chooses between a and minus b
-    twice_a = one_of(control.operation, available & {Operation.ABS})
-    b = Mux(twice_a, Value.cast(control.a), Value.cast(control.b))
-    b_register = Mux(twice_a, control.a_register, control.b_register)
     m.d.comb += [
         decoded.datapath.eq(decode_datapath(m, control.operation, available)),
         decoded.valid_operation.eq(uses_a),
         decoded.a.eq(_source(control.a, control.a_register, uses_a)),
-        decoded.b.eq(_source(b, b_register, uses_b | twice_a)),
+        decoded.b.eq(_source(control.b, control.b_register, uses_b)),
         decoded.route.eq(_source(control.route, control.b_register, Const(1))),
         decoded.constant.eq(instruction.constant),
         decoded.if_true.eq(control.predicate == PredicateMode.IF_TRUE),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,13 @@ from .arithmetic import Arithmetic
 from .context import ContextStore
 from .decode import DECODED, DIRECTIONS, OPPOSITE
 from .interfaces import bank_shape, slot_shape
-from .registers import READERS, RegisterFile
+from .pipeline import Pipeline
+from .registers import RegisterFile
 
 LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
+
+READERS = ("a", "b", "route")
 
 EXECUTING = data.StructLayout(
     {
@@ -29,6 +32,9 @@ EXECUTING = data.StructLayout(
 )
 """The instruction in execution. ``constants``: for each reader the constant, zero if it reads
 something else. ``enabled``: the instruction's stage is active."""
+
+OPERAND_STAGE_FROM = 5
+"""From this pipeline depth on operands are chosen in a stage of their own."""
 
 EFFECTS = data.StructLayout(
     {
@@ -78,6 +84,7 @@ class ProcessingElement(Block):
 
     def __init__(self, pea: PeaConfig, operations: str) -> None:
         self.pipeline_stages = pea.pipeline_stages
+        self.operand_stages = int(pea.pipeline_stages >= OPERAND_STAGE_FROM)
         self.operations = canonical(operations)
         self.registers = pea.registers
         self.context = (pea.context_banks, pea.context_slots)
@@ -114,7 +121,7 @@ class ProcessingElement(Block):
         m = Module()
         add_block(m, platform, "context", context := ContextStore(*self.context))
         add_block(m, platform, "registers", registers := RegisterFile(self.registers))
-        arithmetic = Arithmetic(self.operations, self.pipeline_stages)
+        arithmetic = Arithmetic(self.operations, self.pipeline_stages - self.operand_stages)
         add_block(m, platform, "arithmetic", arithmetic)
 
         now = self._instruction(m, context)
@@ -127,22 +134,7 @@ class ProcessingElement(Block):
             registers.reset.eq(reset),
             acts.eq(now.enabled & ~(code.if_true & ~predicate) & ~(code.if_false & predicate)),
         ]
-        for reader in READERS:
-            m.d.comb += [
-                getattr(registers, f"{reader}_read").eq(code[reader].from_register),
-                getattr(registers, f"{reader}_register").eq(code[reader].register),
-            ]
-        a, a_valid = self._value(code.a, now.constants.a | registers.a_data)
-        b, b_valid = self._value(code.b, now.constants.b | registers.b_data)
-        m.d.comb += [
-            arithmetic.advance.eq(self.advance),
-            arithmetic.reset.eq(reset),
-            arithmetic.issue.eq(acts & code.valid_operation & a_valid & b_valid),
-            arithmetic.a.eq(a),
-            arithmetic.b.eq(b),
-            arithmetic.control.eq(code.datapath),
-            arithmetic.predicate.eq(predicate),
-        ]
+        self._operands(m, now, registers, arithmetic, acts, predicate, reset)
         effects = self._effects(m, code)
         not_zero = Signal()
         m.d.comb += [
@@ -159,7 +151,7 @@ class ProcessingElement(Block):
             m.d.sync += predicate.eq(0)
         with m.If(self.restart):
             m.d.sync += self.exit.eq(0)
-        self._outputs(m, now, effects, arithmetic, registers.route_data, acts)
+        self._outputs(m, now, effects, arithmetic, registers, acts)
         return m
 
     def _instruction(self, m: Module, context: ContextStore) -> Any:
@@ -193,17 +185,67 @@ class ProcessingElement(Block):
                 m.d.sync += now.constants[reader].eq(0)
         return now
 
-    def _value(self, source: Any, value: Value) -> tuple[Value, Value]:
-        """The value that ``source`` chooses, and whether it is valid.
+    def _operands(
+        self,
+        m: Module,
+        now: Any,
+        registers: RegisterFile,
+        arithmetic: Arithmetic,
+        acts: Value,
+        predicate: Value,
+        reset: Value,
+    ) -> None:
+        """Choose the operands, in a stage of their own if there are stages enough."""
+        code = now.code
+        pipeline = Pipeline(m, self.advance)
+        m.d.comb += [
+            registers.a_read.eq(code.a.from_register),
+            registers.a_register.eq(code.a.register),
+            registers.b_register.eq(code.b.register),
+        ]
+        b_register = self._register_b(code.b, registers)
+        for name, value in (("a", registers.a_data), ("b", b_register)):
+            chosen = self._links(m, code[name], name) | value | now.constants[name]
+            m.d.comb += getattr(arithmetic, name).eq(pipeline.carry(chosen, self.operand_stages))
+        missing = self._missing(code.a) | self._missing(code.b)
+        issue = acts & code.valid_operation & ~missing
+        if self.operand_stages:
+            issued = Signal()
+            with m.If(self.advance):
+                m.d.sync += issued.eq(issue)
+            with m.If(reset):
+                m.d.sync += issued.eq(0)
+            issue = issued
+        m.d.comb += [
+            arithmetic.advance.eq(self.advance),
+            arithmetic.reset.eq(reset),
+            arithmetic.issue.eq(issue),
+            arithmetic.control.as_value().eq(
+                pipeline.carry(code.datapath.as_value(), self.operand_stages)
+            ),
+            arithmetic.predicate.eq(pipeline.carry(predicate, self.operand_stages)),
+        ]
 
-        ``value`` is the constant or register's content, zero if ``source`` is a link.
-        """
-        missing: Value = Const(0)
-        for side in DIRECTIONS:
-            link = getattr(self, f"{side}_in")
-            value |= link.data & source[side].replicate(32)
-            missing |= source[side] & ~link.valid
-        return value, ~missing
+    def _links(self, m: Module, source: Any, name: str) -> Value:
+        """The data of the link that ``source`` names, or zero."""
+        pairs = []
+        for first, second in (("north", "east"), ("south", "west")):
+            # kept, so that a mapper to four-input tables does not spread it over more of them
+            pair = Signal(32, name=f"{name}_{first}_{second}", attrs={"keep": 1})
+            links = [(getattr(self, f"{side}_in").data, source[side]) for side in (first, second)]
+            (a, a_keep), (b, b_keep) = links
+            m.d.comb += pair.eq((a & a_keep.replicate(32)) | (b & b_keep.replicate(32)))
+            pairs.append(pair)
+        return pairs[0] | pairs[1]
+
+    def _register_b(self, source: Any, registers: RegisterFile) -> Value:
+        """The register that ``b`` and ``route`` share if ``source`` is it, else zero."""
+        return registers.b_data & (source.from_register & registers.b_written).replicate(32)
+
+    def _missing(self, source: Any) -> Value:
+        """1 bit: ``source`` is a link that is not valid."""
+        links = [source[side] & ~getattr(self, f"{side}_in").valid for side in DIRECTIONS]
+        return Cat(links).any()
 
     def _effects(self, m: Module, code: Any) -> Any:
         """What becomes of the result that leaves the datapath in this cycle."""
@@ -228,23 +270,29 @@ class ProcessingElement(Block):
         now: Any,
         effects: Any,
         arithmetic: Arithmetic,
-        register: Value,
+        registers: RegisterFile,
         acts: Value,
     ) -> None:
-        """The output links: a valid result, else what passes through, else nothing."""
-        route, route_valid = self._value(now.code.route, now.constants.route | register)
-        from_link = Cat(now.code.route[side] for side in DIRECTIONS).any()
+        """The output links: a valid result, else what passes through, else nothing.
+
+        The register that ``route`` may name is that of operand ``b``.
+        """
+        route = now.code.route
+        routed = Signal(32, attrs={"keep": 1})
+        from_link = Cat(route[side] for side in DIRECTIONS).any()
+        route_valid = ~self._missing(route) & (acts | from_link)
+        m.d.comb += routed.eq(self._links(m, route, "route") | self._register_b(route, registers))
         for side in DIRECTIONS:
             straight = getattr(self, f"{OPPOSITE[side]}_in")
             out = getattr(self, f"{side}_out")
             output = now.code.outputs[side]
             result = Signal(name=f"result_{side}")
-            m.d.comb += result.eq(arithmetic.valid & effects[side])
-            passed = straight.data & output.straight.replicate(32)
-            passed |= route & output.route.replicate(32)
-            passed_valid = (output.straight & straight.valid) | (
-                output.route & route_valid & (acts | from_link)
-            )
+            passed = Signal(32, name=f"passed_{side}", attrs={"keep": 1})
+            m.d.comb += [
+                result.eq(arithmetic.valid & effects[side]),
+                passed.eq(Mux(output.straight, straight.data, routed | now.constants.route)),
+            ]
+            passed_valid = (output.straight & straight.valid) | (output.route & route_valid)
             with m.If(self.restart):
                 m.d.sync += out.valid.eq(0)
             with m.Elif(self.advance):

@@ -9,26 +9,25 @@ from amaranth.lib.wiring import In, Out
 from ..layouts.instruction import REGISTER_BITS
 from ..library import Block
 
-READERS = ("a", "b", "route")
-
 
 class RegisterFile(Block):
-    """Three reads and one write a clock; a register that was not written since reset reads as zero.
+    """Two reads and one write a clock; a register that was not written since reset reads as zero.
 
     The data are in distributed RAM, which cannot be cleared; one bit a register says that it was
-    written, so that nothing of an earlier task can be read. What must read as zero is read from
-    words that are never written, so that the data need no gate.
+    written, so that nothing of an earlier task can be read. Where the first reader must read zero
+    it reads words that are never written, so that its data need no gate.
 
     Parameters
     ----------
     registers: 2 to 16, a power of two. Register numbers are taken modulo this.
 
-    Ports (for each reader: a, b, route)
+    Ports
     -----
-    <reader>_read: in, 1 bit; <reader>_register: in, 4 bits; <reader>_data: out, 32 bits,
-    combinational, zero without ``<reader>_read``.
+    a_read: in, 1 bit; a_register: in, 4 bits; a_data: out, 32 bits, zero without ``a_read``.
+    b_register: in, 4 bits; b_data: out, 32 bits; b_written: out, 1 bit; ``b_data`` is undefined
+    if this is low, and to be taken for zero.
     write: in, 1 bit, write in this clock; write_register: in, 4 bits; write_data: in, 32 bits.
-    reset: in, 1 bit, at the end of this clock every register reads as zero (wins over ``write``).
+    reset: in, 1 bit, at the end of this clock no register is written (wins over ``write``).
 
     Timing: reads combinational, a write is visible in the next clock.
     Errors: none.
@@ -39,16 +38,14 @@ class RegisterFile(Block):
         if registers not in (2, 4, 8, 16):
             raise ValueError(f"registers is {registers}; allowed: 2, 4, 8, 16")
         self.registers = registers
-        ports: dict[str, Any] = {}
-        for reader in READERS:
-            ports |= {
-                f"{reader}_read": In(1),
-                f"{reader}_register": In(REGISTER_BITS),
-                f"{reader}_data": Out(32),
-            }
         super().__init__(
             {
-                **ports,
+                "a_read": In(1),
+                "a_register": In(REGISTER_BITS),
+                "a_data": Out(32),
+                "b_register": In(REGISTER_BITS),
+                "b_data": Out(32),
+                "b_written": Out(1),
                 "write": In(1),
                 "write_register": In(REGISTER_BITS),
                 "write_data": In(32),
@@ -72,12 +69,13 @@ class RegisterFile(Block):
             m.d.sync += written.eq(0)
         with m.Elif(self.write):
             m.d.sync += written.bit_select(self.write_register[:bits], 1).eq(1)
-        for name in READERS:
-            number = getattr(self, f"{name}_register")[:bits]
-            reader = storage.read_port(domain="comb")
-            absent = ~(getattr(self, f"{name}_read") & Array(written)[number])
-            m.d.comb += [
-                reader.addr.eq(Cat(number, absent)),
-                getattr(self, f"{name}_data").eq(reader.data),
-            ]
+        reader_a, reader_b = (storage.read_port(domain="comb") for _ in range(2))
+        a, b = self.a_register[:bits], self.b_register[:bits]
+        m.d.comb += [
+            reader_a.addr.eq(Cat(a, ~(self.a_read & Array(written)[a]))),
+            self.a_data.eq(reader_a.data),
+            reader_b.addr.eq(b),
+            self.b_data.eq(reader_b.data),
+            self.b_written.eq(Array(written)[b]),
+        ]
         return m
