@@ -6,14 +6,15 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data
 
 from ..config import PeaConfig
-from .interfaces import FLUSH_BITS, LENGTH_BITS, TRIP_BITS, bank_shape
+from .interfaces import FLUSH_BITS, TRIP_BITS, bank_shape, slot_shape
 
 
 def run_plan(pea: PeaConfig) -> data.StructLayout:
     """A prepared run: which phases exist, their first and last slots, masks and counts.
 
     ``rounds``: there is at least one cycle before the flush. ``stage_mask``: the stages that the
-    kernel has. ``exit_mask``: the stages that go on after an exit.
+    kernel has. ``exit_mask``: the stages that go on after an exit. ``later_trips``: iterations
+    after the first; ``repeats``: there are any (both with ``has_body``).
     """
     return data.StructLayout(
         {
@@ -22,16 +23,17 @@ def run_plan(pea: PeaConfig) -> data.StructLayout:
             "has_body": 1,
             "has_tail": 1,
             "rounds": 1,
-            "last_of_head": LENGTH_BITS,
-            "first_of_body": LENGTH_BITS,
-            "last_of_body": LENGTH_BITS,
-            "first_of_tail": LENGTH_BITS,
-            "last_of_tail": LENGTH_BITS,
+            "last_of_head": slot_shape(pea),
+            "first_of_body": slot_shape(pea),
+            "last_of_body": slot_shape(pea),
+            "first_of_tail": slot_shape(pea),
+            "last_of_tail": slot_shape(pea),
             "rotates": 1,
             "stage_mask": pea.stages,
             "exit_mask": pea.stages,
             "flush": FLUSH_BITS,
-            "body_trips": TRIP_BITS,
+            "later_trips": TRIP_BITS,
+            "repeats": 1,
             "outer_trips": TRIP_BITS,
         }
     )
@@ -57,7 +59,8 @@ def prepare(m: Module, pea: PeaConfig, command: Any) -> Any:
         plan.stage_mask.eq(Cat(command.stages > stage for stage in range(pea.stages))),
         plan.exit_mask.eq(Cat(command.exit_stage <= stage for stage in range(pea.stages))),
         plan.flush.eq(command.flush),
-        plan.body_trips.eq(command.body_trips),
+        plan.later_trips.eq(command.body_trips - 1),
+        plan.repeats.eq(command.body_trips != 1),
         plan.outer_trips.eq(command.outer_trips),
     ]
     return plan

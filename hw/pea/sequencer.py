@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..library import Block
-from .interfaces import FLUSH_BITS, LENGTH_BITS, TRIP_BITS, run_command, sequencer_token
+from .interfaces import FLUSH_BITS, TRIP_BITS, run_command, sequencer_token, slot_shape
 from .plan import prepare, run_plan
 
 
@@ -30,7 +30,7 @@ def _position(pea: PeaConfig) -> data.StructLayout:
             "phase": Phase,
             "valid": 1,
             "last": 1,
-            "slot": LENGTH_BITS,
+            "slot": slot_shape(pea),
             "active": pea.stages,
             "exited": 1,
             "outer": TRIP_BITS,
@@ -148,10 +148,12 @@ class Sequencer(Block):
     def _generate(self, m: Module, now: Any, shift: Signal, start: Signal) -> None:
         """Drive ``token`` from ``now``, and step ``now`` through the phases of a run."""
         held = Signal(run_plan(self.pea))
-        plan = Signal(run_plan(self.pea))
+        plan = prepare(m, self.pea, self.command.payload)
         first = Signal()
+        starts_left = Signal(TRIP_BITS)
+        more = Signal()  # starts_left is not zero
+        flush_left = Signal(FLUSH_BITS)
         m.d.comb += [
-            plan.eq(Mux(start, prepare(m, self.pea, self.command.payload), held)),
             self.token.bank.eq(held.bank),
             self.token.slot.eq(now.slot),
             self.token.active.eq(now.active),
@@ -169,24 +171,29 @@ class Sequencer(Block):
         with m.Elif(shift):
             m.d.sync += first.eq(0)
         with m.If(shift):
-            self._step(m, now, plan, start)
+            self._step(m, now, held, starts_left, more, flush_left)
+        # Beside the step and not through it: the plan and ``start`` come late in the clock.
+        with m.If(start):
+            m.d.sync += now.outer.eq(plan.outer_trips)
+            m.d.sync += [starts_left.eq(plan.later_trips), more.eq(plan.repeats)]
+            m.d.sync += flush_left.eq(plan.flush)
+            self._enter_round(m, now, plan, ~plan.rounds)
 
-    def _step(self, m: Module, now: Any, plan: Any, start: Signal) -> None:
-        """The position after ``now`` (or the first of the run that starts)."""
-        starts_left = Signal(TRIP_BITS)
-        flush_left = Signal(FLUSH_BITS)
+    def _step(
+        self, m: Module, now: Any, plan: Any, starts_left: Signal, more: Signal, flush_left: Signal
+    ) -> None:
+        """The position after ``now``."""
         active = Signal(self.pea.stages)  # in the next cycle, if that is still of the body
         wrap = Signal()
         begin_body = Signal()
         begin_tail = Signal()
         round_done = Signal()
-        finish = Signal()
 
         m.d.sync += [now.valid.eq(1), now.slot.eq(now.slot + 1)]
         m.d.comb += [
             wrap.eq(now.slot == plan.last_of_body),
             active.eq(
-                Mux(wrap, Cat((starts_left != 0) & ~now.exited, now.active), now.active)
+                Mux(wrap, Cat(more & ~now.exited, now.active), now.active)
                 & plan.stage_mask
                 & (plan.exit_mask | ~now.exited.replicate(self.pea.stages))
             ),
@@ -203,7 +210,10 @@ class Sequencer(Block):
                     m.d.comb += round_done.eq(~plan.has_tail)
                 with m.Elif(wrap):
                     m.d.sync += now.slot.eq(plan.first_of_body)
-                    m.d.sync += starts_left.eq(starts_left - (starts_left != 0))
+                    m.d.sync += [
+                        starts_left.eq(starts_left - more),
+                        more.eq(more & (starts_left != 1)),
+                    ]
             with m.Case(Phase.TAIL):
                 m.d.comb += round_done.eq(now.slot == plan.last_of_tail)
             with m.Case(Phase.FLUSH):
@@ -215,36 +225,41 @@ class Sequencer(Block):
             with m.Default():  # idle or between runs
                 m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
 
-        outer = Signal(TRIP_BITS)
-        m.d.comb += outer.eq(now.outer - 1)
-        with m.If(start):
-            m.d.comb += outer.eq(plan.outer_trips)
-            m.d.comb += finish.eq(~plan.rounds)
-        with m.Elif(round_done):
-            m.d.comb += finish.eq(outer == 0)
-
-        all_stages = (1 << self.pea.stages) - 1
-        with m.If(start | round_done):
-            m.d.sync += [now.outer.eq(outer), now.exited.eq(0), now.valid.eq(1), now.last.eq(0)]
-            with m.If(finish):
-                m.d.sync += now.last.eq(plan.flush <= 1)
-                m.d.sync += [now.active.eq(0), flush_left.eq(plan.flush)]
-                m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
-                with m.If(plan.flush == 0):
-                    m.d.sync += [now.phase.eq(Phase.END), now.valid.eq(0)]
-                with m.Else():
-                    m.d.sync += now.phase.eq(Phase.FLUSH)
-            with m.Elif(plan.has_head):
-                m.d.sync += [now.phase.eq(Phase.HEAD), now.slot.eq(0), now.active.eq(all_stages)]
-            with m.Elif(~plan.has_body):
-                m.d.comb += begin_tail.eq(1)
-        enter_body = begin_body | ((start | round_done) & ~finish & ~plan.has_head & plan.has_body)
-        with m.If(enter_body):
+        with m.If(begin_body):
             m.d.sync += [now.phase.eq(Phase.BODY), now.slot.eq(plan.first_of_body)]
-            m.d.sync += [now.active.eq(1), starts_left.eq(plan.body_trips - 1)]
+            m.d.sync += [starts_left.eq(plan.later_trips), more.eq(plan.repeats)]
+            m.d.sync += now.active.eq(1)
         with m.If(begin_tail):
             m.d.sync += [now.phase.eq(Phase.TAIL), now.slot.eq(plan.first_of_tail)]
-            m.d.sync += now.active.eq(all_stages)
+            m.d.sync += now.active.eq(self._all_stages)
+        with m.If(round_done):
+            m.d.sync += now.outer.eq(now.outer - 1)
+            m.d.sync += [starts_left.eq(plan.later_trips), more.eq(plan.repeats)]
+            m.d.sync += flush_left.eq(plan.flush)
+            self._enter_round(m, now, plan, now.outer == 1)
+
+    @property
+    def _all_stages(self) -> int:
+        return (1 << self.pea.stages) - 1
+
+    def _enter_round(self, m: Module, now: Any, plan: Any, finish: Value) -> None:
+        """The first position of a round, or of what follows the last one if ``finish``."""
+        m.d.sync += [now.exited.eq(0), now.valid.eq(1), now.last.eq(0)]
+        with m.If(finish):
+            m.d.sync += now.last.eq(plan.flush <= 1)
+            m.d.sync += [now.active.eq(0), now.phase.eq(Phase.FLUSH)]
+            m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
+            with m.If(plan.flush == 0):
+                m.d.sync += [now.phase.eq(Phase.END), now.valid.eq(0)]
+        with m.Elif(plan.has_head):
+            m.d.sync += [now.phase.eq(Phase.HEAD), now.slot.eq(0)]
+            m.d.sync += now.active.eq(self._all_stages)
+        with m.Elif(plan.has_body):
+            m.d.sync += [now.phase.eq(Phase.BODY), now.slot.eq(plan.first_of_body)]
+            m.d.sync += now.active.eq(1)
+        with m.Else():
+            m.d.sync += [now.phase.eq(Phase.TAIL), now.slot.eq(plan.first_of_tail)]
+            m.d.sync += now.active.eq(self._all_stages)
 
 
 def _in_loop(position: Any) -> Any:
