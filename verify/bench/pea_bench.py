@@ -241,13 +241,16 @@ class Bench:
         return room
 
     def _compare(self, model: Model, advance: bool, done: bool, room: list[bool]) -> None:
-        """Check one clock of a run; step the model if the array advances."""
+        """Check one clock of a run; step the model if the array advances.
+
+        A run ends with its last cycle, one without flush in a clock of its own after it.
+        """
         if model.token is None:
             assert not advance, "the array runs on after the end of its run"
             self._idle += 1
             assert self._idle <= START_CLOCKS, "the run does not end"
             return
-        assert not done, "the run ends too early"
+        assert advance or not done, "the run ends too early"
         demands = model.demands()
         outputs = model.outputs()
         starved = any(d and not s.ready and not s.exhausted for s, d in demands)
@@ -262,6 +265,8 @@ class Bench:
             assert self._idle <= START_CLOCKS, "the array does not start"
             return
         self._advance(model, demands, outputs)
+        ends = model.token is None and model.job.header.flush > 0
+        assert done == ends, f"the run ends: {done}, needed {ends}; {model}"
 
     def _advance(
         self, model: Model, demands: list[tuple[EdgeInput, bool]], outputs: list[int | None]
