@@ -29,7 +29,7 @@ MISUSE = 2
 """Exit code of an error that one line explains."""
 
 console = Console()
-errors = Console(stderr=True)
+errors = Console(stderr=True, highlight=False)
 app = typer.Typer(
     help="Octopus: an open scale-out spatial accelerator.",
     no_args_is_help=True,

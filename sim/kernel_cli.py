@@ -15,7 +15,7 @@ FAILURE = 1
 """Exit code if results differ from the reference."""
 
 console = Console()
-errors = Console(stderr=True)
+errors = Console(stderr=True, highlight=False)
 app = typer.Typer(help="The public kernels.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a kernel: see octopus kernel list.")]

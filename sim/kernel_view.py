@@ -29,7 +29,10 @@ def signature(computation: Computation) -> str:
 
 def listing(entries: dict[str, KernelEntry]) -> Table:
     """All public kernels."""
-    table = Table("kernel", "parameters", "operands", "what it is", show_lines=True)
+    table = Table(show_lines=True)
+    table.add_column("kernel", no_wrap=True)  # a name is to be copied, whatever the width
+    for title in ("parameters", "operands", "what it is"):
+        table.add_column(title)
     for name, entry in entries.items():
         parameters = [
             f"{field} = {entry.example.get(field, info.default)}"

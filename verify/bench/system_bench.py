@@ -12,6 +12,7 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.task import bridge
+from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp
 
 from octopus.hw.config import OctopusConfig
@@ -130,8 +131,9 @@ async def a_flood_waits_and_the_host_is_told(dut: Any) -> None:
     table = (1 << CONFIGURATION_BIT) + ConfigurationRegion.BLOCK_TABLE
     successors = (1 << CONFIGURATION_BIT) + ConfigurationRegion.SUCCESSOR_TABLE
 
-    def host() -> tuple[list[HostToken], list[Notice]]:
-        driver = ChipDriver(transport)
+    driver = await bridge(ChipDriver)(transport)
+
+    def start() -> None:
         driver.write_memory(address_of(0, 0, 0), [0])  # no descriptor: every task fails
         for number, entry in enumerate(entries):
             words = pack(BlockEntry, entry)
@@ -141,13 +143,16 @@ async def a_flood_waits_and_the_host_is_told(dut: Any) -> None:
         )
         for instance in range(instances):
             driver.inject(0, 0, HostToken(block=0, instance=instance))
-        driver.wait(20_000)  # the host does not take what comes
+
+    def take() -> tuple[list[HostToken], list[Notice]]:
         found: list[HostToken] = []
         while batch := driver.wait(20_000):
             found += batch
         return found, driver.notices()
 
-    found, notices = await bridge(host)()
+    await bridge(start)()
+    await ClockCycles(dut.clk, 20_000)  # the host does not take what comes
+    found, notices = await bridge(take)()
     assert notices, "the host was not told"
     assert Counter(token.instance for token in found) == dict.fromkeys(range(instances), fan_out)
 
