@@ -238,6 +238,8 @@ def main() -> None:
     """Entry point: errors that a user can mend are one line and exit code 2."""
     try:
         app()
+    except SystemExit:
+        raise  # before all errors below are imported only to be compared with it
     except _explained() as error:
         errors.print(f"octopus: {error}", markup=False, soft_wrap=True)
         sys.exit(MISUSE)

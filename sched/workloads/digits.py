@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from ..kernels.task import Array
 
@@ -28,6 +26,9 @@ class Digits:
 
 def load() -> Digits:
     """The set: 30 % to test; of the rest a quarter to calibrate. Always the same split."""
+    from sklearn.datasets import load_digits  # a second to import: only who needs it waits
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     images = images.astype(np.int8)
     train, test, train_labels, test_labels = train_test_split(
