@@ -6,8 +6,10 @@ of the workflow lie in the source's cluster). All word layouts come from ``hw.la
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.command import IndexSettings
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
     KERNEL_TABLE_ENTRY_WORDS,
@@ -16,8 +18,10 @@ from octopus.hw.layouts.space import (
     ConfigurationRegion,
     address_of,
 )
+from octopus.hw.layouts.words import pack
 
 from .kernels.task import Buffer, Kernel, Task, TaskError
+from .lowering_indices import IndexPlan
 from .lowering_tables import TaskLaunch, block_tables
 from .policies.placement import Placement
 from .program import LoweringError, Program, Region, TensorPlace
@@ -52,13 +56,16 @@ def lower(
     """
     validate(workflow, config)
     placement.check(workflow, config)
-    limit = config.control_block_unit.instances
+    indices = IndexPlan(workflow, config)
+    limit = indices.instances
     if slots is not None and not 1 <= slots <= limit:
         raise LoweringError(f"slots is {slots}; allowed: 1 to {limit}")
     numbers = {block.name: number for number, block in enumerate(workflow.blocks)}
     program = Program(workflow, config, placement, slots or limit, numbers)
     clusters = {
-        placement[block.name].cluster: _ClusterLowering(program, placement[block.name].cluster)
+        placement[block.name].cluster: _ClusterLowering(
+            program, indices, placement[block.name].cluster
+        )
         for block in workflow.blocks
     }
     for cluster in clusters.values():
@@ -90,8 +97,9 @@ def _fit_slots(program: Program, clusters: "Iterable[_ClusterLowering]", slots: 
 class _ClusterLowering:
     """The memory and tables of one cluster."""
 
-    def __init__(self, program: Program, cluster: Cluster) -> None:
+    def __init__(self, program: Program, indices: IndexPlan, cluster: Cluster) -> None:
         self.program = program
+        self.indices = indices
         self.cluster = cluster
         self.memory_words = program.config.cluster.memory_words
         self.regions: list[Region] = program.regions.setdefault(cluster, [])
@@ -103,7 +111,7 @@ class _ClusterLowering:
             if required(block).kernel not in self.kernels:
                 self.kernels.append(required(block).kernel)
         self.tensors = [t for t in workflow.tensors.values() if _home(program, t) == cluster]
-        self.slot_words = sum(tensor.operand.words for tensor in self.tensors)
+        self.slot_words = sum(self._place(tensor, 0).words for tensor in self.tensors)
         self.images: list[list[int]] = []
         self.launches: dict[str, TaskLaunch] = {}
         self.constants: dict[str, TensorPlace] = {}
@@ -133,18 +141,16 @@ class _ClusterLowering:
             for binding in block.bindings.values():
                 tensor = self.program.workflow.tensors[binding.tensor]
                 if tensor.role is Role.CONSTANT and tensor.name not in self.constants:
-                    region = self._reserve(f"constant {tensor.name}", tensor.operand.words)
-                    buffer = Buffer(address_of(*self.cluster, region.offset))
-                    self.constants[tensor.name] = TensorPlace(tensor.operand, buffer)
+                    needed = self._place(tensor, 0).words
+                    region = self._reserve(f"constant {tensor.name}", needed)
+                    self.constants[tensor.name] = self._place(tensor, region.offset)
 
     def place_tensors(self) -> None:
         """Find room for the tensors of all slots."""
         for tensor in self.tensors:
-            words = tensor.operand.words
+            words = self._place(tensor, 0).words
             region = self._reserve(f"tensor {tensor.name}", words * self.program.slots)
-            address = address_of(*self.cluster, region.offset)
-            buffer = Buffer(address, instance_stride=words * WORD_BYTES)
-            self.program.tensors[tensor.name] = TensorPlace(tensor.operand, buffer)
+            self.program.tensors[tensor.name] = self._place(tensor, region.offset)
 
     def write(self, cycle_limit: int) -> None:
         """Add the cluster's writes to the program."""
@@ -154,18 +160,32 @@ class _ClusterLowering:
         content = [table, *self.images]
         for block in self.tasks:
             content.append(self._descriptor(block, self._buffers(block), cycle_limit))
-        for name in self.constants:
+        for name, place in self.constants.items():
             tensor = self.program.workflow.tensors[name]
-            content.append(tensor.operand.to_words(tensor.value))
+            content.append(place.to_memory(tensor.operand.to_words(tensor.value)))
         # Regions follow each other without gaps: one long write.
         self._write(0, [word for words in content for word in words])
-        for offset, words in block_tables(self.program, self.cluster, self.launches):
+        for offset, words in block_tables(self.program, self.indices, self.cluster, self.launches):
             self._write(1 << CONFIGURATION_BIT | offset, words)
         registers = 1 << CONFIGURATION_BIT | ConfigurationRegion.REGISTERS
         self._write(registers | ClusterRegister.KERNEL_TABLE_ADDRESS, [self.regions[0].offset])
+        settings = {
+            "store_bits": self.indices.store_bits,
+            "inner_bits": self.indices.inner_bits,
+        }
+        self._write(registers | ClusterRegister.INDEX_SETTINGS, pack(IndexSettings, settings))
         # The same number may have meant another kernel before: only a change makes TBUs forget.
         for count in (0, len(self.kernels)):
             self._write(registers | ClusterRegister.KERNEL_COUNT, [count])
+
+    def _place(self, tensor: Tensor, offset: int) -> TensorPlace:
+        """A tensor's place from a byte offset on; each slot of what is no constant has a copy."""
+        rows = self.indices.rows(tensor)
+        place = TensorPlace(tensor.operand, Buffer(address_of(*self.cluster, offset)), rows)
+        if tensor.role is Role.CONSTANT:
+            return place
+        buffer = Buffer(place.buffer.address, instance_stride=place.words * WORD_BYTES)
+        return replace(place, buffer=buffer)
 
     def _reserve(self, label: str, words: int) -> Region:
         region = Region(label, self.used * WORD_BYTES, words)
@@ -191,7 +211,7 @@ class _ClusterLowering:
         for operand, binding in block.bindings.items():
             tensor = self.program.workflow.tensors[binding.tensor]
             place = self.constants.get(tensor.name) or self.program.tensors[tensor.name]
-            stride = tensor.item.bytes if binding.by_index else 0
+            stride = self.indices.stride(block.name, tensor) if binding.by_index else 0
             buffers[operand] = Buffer(
                 place.buffer.address, place.buffer.instance_stride, index_stride=stride
             )

@@ -9,7 +9,6 @@ from octopus.hw.layouts.block import (
     SUCCESSOR_ENTRY_WORDS,
     BlockEntry,
     BlockKind,
-    IndexRule,
     SuccessorEntry,
 )
 from octopus.hw.layouts.space import WORD_BYTES, ConfigurationRegion
@@ -17,6 +16,7 @@ from octopus.hw.layouts.token import TokenKind
 from octopus.hw.layouts.words import pack
 
 from .lowering_forecasts import Forecast, forecasts
+from .lowering_indices import IndexPlan
 from .program import LoweringError, Program
 from .workflow import Block, Flow
 
@@ -35,41 +35,43 @@ class TaskLaunch:
 
 
 def block_tables(
-    program: Program, cluster: Cluster, launches: Mapping[str, TaskLaunch]
+    program: Program, indices: IndexPlan, cluster: Cluster, launches: Mapping[str, TaskLaunch]
 ) -> list[tuple[int, list[int]]]:
     """The writes of one cluster's tables: (offset in configuration space, words).
 
     Raises:
         LoweringError: more successors than the cluster's table or a block may have.
     """
-    announced = _announced(program, cluster)
+    announced = _announced(program, indices, cluster)
     successors: list[int] = []
     writes: list[tuple[int, list[int]]] = []
     for block in program.workflow.blocks:
         if program.placement[block.name].cluster != cluster:
             continue
-        entries = _successors(program, block) + announced.get(block.name, [])
+        entries = _successors(program, indices, block) + announced.get(block.name, [])
         fields = {
-            **_fields(program, block, launches),
+            **_fields(program, indices, block, launches),
             "first_successor": len(successors) // SUCCESSOR_ENTRY_WORDS,
             "successor_count": len(entries),
         }
         offset = program.numbers[block.name] * BLOCK_ENTRY_WORDS * WORD_BYTES
         for entry in entries:
             successors += entry
-        _check_successors(program, block, cluster, len(successors) // SUCCESSOR_ENTRY_WORDS)
+        _check_successors(program, block, cluster, len(entries), len(successors))
         writes.append((ConfigurationRegion.BLOCK_TABLE + offset, pack(BlockEntry, fields)))
     return [*writes, (ConfigurationRegion.SUCCESSOR_TABLE, successors)]
 
 
-def _announced(program: Program, cluster: Cluster) -> dict[str, list[list[int]]]:
+def _announced(
+    program: Program, indices: IndexPlan, cluster: Cluster
+) -> dict[str, list[list[int]]]:
     """The forecast entries of each block of a cluster, as far as the table has room for them."""
     here = [
         block
         for block in program.workflow.blocks
         if program.placement[block.name].cluster == cluster
     ]
-    own = {block.name: len(_successors(program, block)) for block in here}
+    own = {block.name: len(_successors(program, indices, block)) for block in here}
     room = program.config.control_block_unit.successors - sum(own.values())
     announced: dict[str, list[list[int]]] = {}
     for block in here:
@@ -94,9 +96,10 @@ def _forecast(program: Program, forecast: Forecast) -> list[int]:
     )
 
 
-def _check_successors(program: Program, block: Block, cluster: Cluster, total: int) -> None:
-    limit = program.config.control_block_unit.successors
-    own = len(_successors(program, block))
+def _check_successors(
+    program: Program, block: Block, cluster: Cluster, own: int, words: int
+) -> None:
+    limit, total = program.config.control_block_unit.successors, words // SUCCESSOR_ENTRY_WORDS
     if own > MAXIMUM_SUCCESSORS:
         raise LoweringError(
             f"block {block.name}: has {own} successors; allowed: {MAXIMUM_SUCCESSORS}"
@@ -108,7 +111,9 @@ def _check_successors(program: Program, block: Block, cluster: Cluster, total: i
         )
 
 
-def _fields(program: Program, block: Block, launches: Mapping[str, TaskLaunch]) -> dict[str, Any]:
+def _fields(
+    program: Program, indices: IndexPlan, block: Block, launches: Mapping[str, TaskLaunch]
+) -> dict[str, Any]:
     """The fields of a block entry, without its successors."""
     fields: dict[str, Any] = {
         "kind": block.kind,
@@ -117,6 +122,9 @@ def _fields(program: Program, block: Block, launches: Mapping[str, TaskLaunch]) 
         "operand": block.operand,
         "shards": 1,
     }
+    if block.kind is BlockKind.MAP:
+        # The chip knows no limit of a map but what an index can hold.
+        fields |= {"operand": 0, "nested": int(indices.nested(block.name))}
     if block.kind is BlockKind.JOIN:
         fields["join_count"] = program.workflow.join_count(block)
     if block.kind is BlockKind.TASK:
@@ -129,7 +137,7 @@ def _fields(program: Program, block: Block, launches: Mapping[str, TaskLaunch]) 
     return fields
 
 
-def _successors(program: Program, block: Block) -> list[list[int]]:
+def _successors(program: Program, indices: IndexPlan, block: Block) -> list[list[int]]:
     """The successor entries of a block; a sink's only successor is the host."""
     if block.kind is BlockKind.SINK:
         fields = {
@@ -138,17 +146,10 @@ def _successors(program: Program, block: Block) -> list[list[int]]:
             "kind": TokenKind.COMPLETE,
         }
         return [pack(SuccessorEntry, fields)]
-    return [_successor(program, flow) for flow in program.workflow.flows_out(block.name)]
+    return [_successor(program, indices, flow) for flow in program.workflow.flows_out(block.name)]
 
 
-def _index_rule(program: Program, flow: Flow) -> IndexRule:
-    """What becomes of the index. No body of a map has a join or gather: these are outside."""
-    target = program.workflow.block(flow.target)
-    outside = target.kind in (BlockKind.JOIN, BlockKind.GATHER) and not flow.expect
-    return IndexRule.CLEAR if outside else IndexRule.KEEP
-
-
-def _successor(program: Program, flow: Flow) -> list[int]:
+def _successor(program: Program, indices: IndexPlan, flow: Flow) -> list[int]:
     x, y = program.placement[flow.target].cluster
     return pack(
         SuccessorEntry,
@@ -157,6 +158,6 @@ def _successor(program: Program, flow: Flow) -> list[int]:
             "block": program.numbers[flow.target],
             "arm": flow.arm,
             "kind": TokenKind.EXPECT if flow.expect else TokenKind.ARRIVE,
-            "index": _index_rule(program, flow),
+            "index": indices.rule(flow),
         },
     )

@@ -1,6 +1,6 @@
 """A lowered workflow: the memory writes that make a chip run it, and where everything is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from octopus.hw.config import OctopusConfig
@@ -25,11 +25,44 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows of a tensor with gaps between them: how many, words of each, words between starts."""
+
+    count: int
+    words: int
+    stride: int
+
+
+@dataclass(frozen=True)
 class TensorPlace:
-    """Where a tensor lies: its operand and buffer (``instance_stride`` apart by slot)."""
+    """Where a tensor lies: its operand and buffer (``instance_stride`` apart by slot).
+
+    ``rows``: how its rows lie, None if it is without gaps.
+    """
 
     operand: Operand
     buffer: Buffer
+    rows: Rows | None = None
+
+    @property
+    def words(self) -> int:
+        """Words of memory that a copy takes."""
+        return self.rows.count * self.rows.stride if self.rows else self.operand.words
+
+    def to_memory(self, words: Sequence[int]) -> list[int]:
+        """The memory's content for the tensor's words: gaps are 0."""
+        if self.rows is None:
+            return list(words)
+        gap = [0] * (self.rows.stride - self.rows.words)
+        starts = range(0, len(words), self.rows.words)
+        return [word for i in starts for word in [*words[i : i + self.rows.words], *gap]]
+
+    def from_memory(self, memory: Sequence[int]) -> list[int]:
+        """The tensor's words of the memory's content."""
+        if self.rows is None:
+            return list(memory)
+        starts = range(0, len(memory), self.rows.stride)
+        return [word for i in starts for word in memory[i : i + self.rows.words]]
 
     def address(self, slot: int) -> int:
         """The global byte address of an instance slot's copy."""

@@ -222,7 +222,8 @@ class Runtime:
     def start_instance(self, slot: int, value: int, inputs: list[tuple[str, list[int]]]) -> None:
         """Write the inputs to the slot's buffers and send the token to the source."""
         for name, words in inputs:
-            self.driver.write_memory(self.program.tensors[name].address(slot), words)
+            place = self.program.tensors[name]
+            self.driver.write_memory(place.address(slot), place.to_memory(words))
         token = HostToken(self._source_number, slot, value & 0xFFFFFFFF)
         self.driver.inject(self._source.x, self._source.y, token)
 
@@ -234,8 +235,8 @@ class Runtime:
         result = InstanceResult(name, token.value)
         for tensor in self._results:
             place = self.program.tensors[tensor.name]
-            words = self.driver.read_memory(place.address(token.instance), place.operand.words)
-            result.tensors[tensor.name] = place.operand.from_words(words)
+            memory = self.driver.read_memory(place.address(token.instance), place.words)
+            result.tensors[tensor.name] = place.operand.from_words(place.from_memory(memory))
         return result
 
     def _figures(self) -> dict[str, BlockFigures]:

@@ -120,9 +120,13 @@ class Port:
         port = self._then(Block(name, BlockKind.LOOP, comparison=comparison, operand=operand))
         return Loop(port._arm(0), port._arm(1))
 
-    def map(self, name: str) -> Map:
-        """As many tokens as the value says, with indices from 0; give ``expect`` to a gather."""
-        port = self._then(Block(name, BlockKind.MAP))
+    def map(self, name: str, limit: int = 0) -> Map:
+        """As many tokens as the value says, with indices from 0; give ``expect`` to a gather.
+
+        ``limit``: the most there may be; must be given where maps are inside of each other, or
+        where a join, gather or counting loop is inside the fan-out.
+        """
+        port = self._then(Block(name, BlockKind.MAP, operand=limit))
         return Map(port, port._expect())
 
     def merge(self, name: str, *others: "Port") -> "Port":

@@ -3,32 +3,40 @@
 One instance is played as a game of tokens, without values: wherever a block decides, every
 decision is tried (a loop: leave, or once again and leave; a map: no, one and two tokens; a
 multicast: no arm, each arm alone, all arms). Decisions are taken as independent of each
-other. Up to ``SCENARIO_LIMIT`` combinations the search is complete.
+other. Up to ``SCENARIO_LIMIT`` combinations of ``ACTIVATION_LIMIT`` activations the search is
+complete.
 """
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from octopus.hw.layouts.block import BlockKind, Comparison
 
 from .graph import Block, Workflow, WorkflowError
-from .semantics import Decision, Waiting, arrive, emit
+from .scopes import scopes
+from .semantics import Decision, Index, Waiting, arrive, emit
 
 SCENARIO_LIMIT = 1024
 """Combinations of decisions that are tried at most."""
+
+ACTIVATION_LIMIT = 50_000
+"""Activations in all scenarios together after which no further one is tried."""
 
 TOKEN_LIMIT = 100_000
 """Tokens in one scenario before it is called endless."""
 
 
+_Activation = tuple[str, Index, int]
+"""A task that ran: block, index, serial number."""
+
+
 @dataclass(frozen=True)
 class _Token:
     block: str
-    index: int
-    fan_out: str | None
-    """The map that the token is inside of."""
-    done: frozenset[tuple[str, int, int]]
-    """The task activations that surely happened before (name, index, serial number)."""
+    index: Index
+    done: int
+    """The activations that surely happened before: a bit for each serial number."""
     expect: bool = False
     value: int = 0
 
@@ -65,6 +73,8 @@ class Explorer:
         self.limit = limit
         self.complete = True
         self.activations: dict[str, tuple[int, int]] = {}
+        self._depths = {name: len(scope) for name, scope in scopes(workflow).items()}
+        self._played = 0
         self._accesses: dict[str, list[tuple[str, bool, bool, bool]]] = {}
         for block, _, binding, written in workflow.accesses():
             initial = workflow.tensors[binding.tensor].role.value in ("input", "constant")
@@ -83,7 +93,7 @@ class Explorer:
         pending: deque[list[int]] = deque([[]])
         tried = 0
         while pending:
-            if tried == self.limit:
+            if tried == self.limit or self._played > ACTIVATION_LIMIT:
                 self.complete = False
                 break
             tried += 1
@@ -100,10 +110,10 @@ class Explorer:
 
     def _play(self, choices: list[int]) -> list[int]:
         """Play one scenario; the number of options at each decision."""
-        scenario, game = Scenario(), _Game(self.workflow, self._accesses)
+        scenario, game = Scenario(), _Game(self.workflow, self._depths, self._accesses)
         widths: list[int] = []
         tokens = 0
-        queue = deque([_Token(self.workflow.source.name, 0, None, frozenset())])
+        queue = deque([_Token(self.workflow.source.name, (), 0)])
         while queue:
             token = queue.popleft()
             block = self.workflow.block(token.block)
@@ -127,6 +137,7 @@ class Explorer:
                 scenario.again[block.name] += 1
             queue.extend(game.emit(block, decision, fired, scenario))
         game.finish(scenario)
+        self._played += scenario.fired.total()
         for block in self.workflow.blocks:
             count = scenario.fired[block.name]
             low, high = self.activations.get(block.name, (count, count))
@@ -146,7 +157,7 @@ class Explorer:
                 alone = [(arm,) for arm in arms] if len(arms) > 1 else []
                 return [arms, (), *alone]
             case BlockKind.MAP:
-                return [2, 0, 1]
+                return [1, 0] if block.operand == 1 else [2, 0, 1]
         return [None]
 
 
@@ -154,49 +165,34 @@ class _Game:
     """The state of one scenario: waiting tokens, sinks reached, accesses to tensors."""
 
     def __init__(
-        self, workflow: Workflow, accesses: dict[str, list[tuple[str, bool, bool, bool]]]
+        self,
+        workflow: Workflow,
+        depths: Mapping[str, int],
+        accesses: Mapping[str, list[tuple[str, bool, bool, bool]]],
     ) -> None:
         self.workflow = workflow
+        self.depths = depths
         self.accesses = accesses
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[tuple[str, Index], Waiting] = {}
         self.sinks: list[str] = []
         self.serial = 0
-        self.touched: dict[str, list[tuple[tuple[str, int, int], bool, bool, frozenset]]] = {}
+        self.touched: dict[str, list[tuple[_Activation, bool, bool]]] = {}
 
     def arrive(self, block: Block, token: _Token) -> int | None:
         """As :func:`semantics.arrive`, with the histories of joined tokens put together."""
-        if token.fan_out is not None and block.kind in (
-            BlockKind.JOIN,
-            BlockKind.MAP,
-            BlockKind.SINK,
-        ):
-            raise WorkflowError(
-                f"block {block.name}: a {block.kind.name.lower()} inside the fan-out of "
-                f"{token.fan_out} is not possible; gather first"
-            )
-        if token.fan_out and any(flow.expect for flow in self.workflow.flows_out(block.name)):
-            raise WorkflowError(
-                f"block {block.name}: a gathered multicast inside the fan-out of {token.fan_out} "
-                "would gather all its tokens together"
-            )
-        if token.fan_out and block.kind is BlockKind.LOOP and block.comparison is Comparison.COUNT:
-            raise WorkflowError(
-                f"block {block.name}: a counting loop inside the fan-out of {token.fan_out} would "
-                "count all its tokens together"
-            )
-        waiting = self.waiting.setdefault(block.name, Waiting())
+        waiting = self.waiting.setdefault(self._place(block, token), Waiting())
         waiting.notes.append(token)
         return arrive(self.workflow, block, waiting, token.expect, token.value)
 
     def merged(self, block: Block, token: _Token) -> _Token:
         """The token that represents all those on which a block fires."""
-        waiting = self.waiting[block.name]
+        place = self._place(block, token)
+        waiting = self.waiting[place]
         notes, waiting.notes = waiting.notes, []
-        done = frozenset().union(*(note.done for note in notes))
-        collects = block.kind in (BlockKind.GATHER, BlockKind.JOIN)
-        merged = _Token(
-            block.name, 0 if collects else token.index, None if collects else token.fan_out, done
-        )
+        done = 0
+        for note in notes:
+            done |= note.done
+        merged = _Token(block.name, place[1], done)
         if block.kind is BlockKind.SINK:
             self.sinks.append(block.name)
         if block.kind is BlockKind.TASK:
@@ -213,12 +209,10 @@ class _Game:
                 f"block {block.name}: no flow leaves it by arm {_describe(decision)}; "
                 "the token would be lost"
             )
-        fan_out = block.name if block.kind is BlockKind.MAP else token.fan_out
         return [
             _Token(
                 emission.flow.target,
                 emission.index,
-                None if emission.flow.expect else fan_out,
                 token.done,
                 emission.flow.expect,
                 emission.value,
@@ -226,9 +220,13 @@ class _Game:
             for emission in leaving
         ]
 
+    def _place(self, block: Block, token: _Token) -> tuple[str, Index]:
+        """Where a block keeps what it remembers of a token's fan-out."""
+        return block.name, token.index[: self.depths[block.name]]
+
     def finish(self, scenario: Scenario) -> None:
         """Everything must have come to an end in one sink."""
-        for name, waiting in self.waiting.items():
+        for (name, _), waiting in self.waiting.items():
             block = self.workflow.block(name)
             if waiting.idle or block.kind is BlockKind.LOOP:
                 continue
@@ -255,9 +253,10 @@ class _Game:
         for tensor, by_index, written, initial in self.accesses.get(block.name, []):
             earlier = self.touched.setdefault(tensor, [])
             ready = initial or written
-            for other, other_written, other_by_index, _ in earlier:
-                ordered = other in token.done
-                apart = by_index and other_by_index and other[1] != token.index
+            for other, other_written, other_by_index in earlier:
+                ordered = bool(token.done >> other[2] & 1)
+                common = zip(other[1], token.index, strict=False)
+                apart = by_index and other_by_index and any(a != b for a, b in common)
                 if (written or other_written) and not ordered and not apart:
                     raise WorkflowError(
                         f"block {block.name}: tensor {tensor} is touched by {other[0]} too and "
@@ -269,5 +268,5 @@ class _Game:
                     f"block {block.name}: tensor {tensor} is read before any task has written it"
                 )
         for tensor, by_index, written, _ in self.accesses.get(block.name, []):
-            self.touched[tensor].append((activation, written, by_index, token.done))
-        return _Token(token.block, token.index, token.fan_out, token.done | {activation})
+            self.touched[tensor].append((activation, written, by_index))
+        return _Token(token.block, token.index, token.done | 1 << self.serial)

@@ -4,6 +4,7 @@ The graph underneath is a ``networkx.MultiDiGraph``: a node is a block's name wi
 ``block``, an edge a :class:`Flow` in attribute ``flow``.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -64,19 +65,22 @@ class Tensor:
         """The tensor as an operand: its layout in memory."""
         return Operand(self.name, self.shape, self.dtype)
 
-    @property
-    def item(self) -> Operand:
-        """One slice along the first dimension, as it lies in memory.
+    def slice_of(self, depth: int) -> Operand:
+        """A slice by an index of ``depth`` numbers, as it lies in memory.
 
         Raises:
-            WorkflowError: a scalar, or slices that do not start on words.
+            WorkflowError: fewer dimensions than that, or slices that do not start on words.
         """
-        if not self.shape:
-            raise WorkflowError(f"tensor {self.name}: a scalar has no slices")
-        item = Operand(self.name, self.shape[1:], self.dtype)
-        if item.words * self.shape[0] != self.operand.words:
+        if len(self.shape) < depth:
             raise WorkflowError(
-                f"tensor {self.name}: slices of {DTYPES[self.dtype].itemsize} bytes do not "
+                f"tensor {self.name}: has shape {self.shape}; an index of {depth} "
+                f"number{'s' * (depth > 1)} needs as many dimensions"
+            )
+        item = Operand(self.name, self.shape[depth:], self.dtype)
+        if item.words * math.prod(self.shape[:depth]) != self.operand.words:
+            size = DTYPES[self.dtype].itemsize * math.prod(item.shape)
+            raise WorkflowError(
+                f"tensor {self.name}: slices of {size} bytes do not "
                 "start on words; use int32 or another dimension"
             )
         return item
@@ -84,7 +88,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Binding:
-    """The tensor behind a task's operand; ``by_index``: only the slice of the token's index."""
+    """The tensor behind a task's operand.
+
+    ``by_index``: only the slice of the token's index, which has a number for each map that the
+    task is inside of.
+    """
 
     tensor: str
     by_index: bool = False
@@ -117,7 +125,8 @@ class Block:
     name: unique in the workflow. kind: what it is.
     task, bindings: of a TASK; one :class:`Binding` an operand, by the operand's name.
     comparison, operand: of BRANCH and LOOP; ``operand`` is also the number of arms of SWITCH
-        and MULTICAST. Compared as 32-bit words.
+        and MULTICAST. Compared as 32-bit words. Of MAP ``operand`` is the most tokens that it may
+        make, 0 if that is not known.
     combine: of JOIN and GATHER.
     join_count: of JOIN: tokens awaited; 0 means one from each flow that enters.
     time: declared execution time of a TASK in cycles.

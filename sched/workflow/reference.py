@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from octopus.hw.layouts.block import BlockKind
+from octopus.hw.layouts.token import INDEX_BITS
 
 from ..kernels.task import DTYPES, Array
 from .graph import Binding, Block, Role, Workflow, WorkflowError, required
-from .semantics import WORD, Decision, Waiting, arrive, decide, emit
+from .scopes import scopes
+from .semantics import WORD, Decision, Index, Waiting, arrive, decide, emit
 from .validate import validate
+
+LARGEST_FAN_OUT = 1 << INDEX_BITS
+"""Tokens that a map makes at most."""
 
 TOKEN_LIMIT = 1_000_000
 """Tokens of one instance before it is called endless."""
@@ -55,26 +60,28 @@ class ReferenceExecutor:
     def __init__(self, workflow: Workflow) -> None:
         validate(workflow)
         self.workflow = workflow
+        self._depths = {name: len(scope) for name, scope in scopes(workflow).items()}
 
     def run(self, instances: Iterable[Instance]) -> list[InstanceResult]:
         """The results, in order.
 
         Raises:
-            WorkflowError: an input tensor is missing, unknown or does not fit; a value that a
-                map or index takes out of its tensor; an instance that does not end.
+            WorkflowError: an input tensor is missing, unknown or does not fit; a map of more tokens
+                than its limit, or an index outside of its tensor; an instance that does not end.
         """
         return [self._run(instance) for instance in instances]
 
     def _run(self, instance: Instance) -> InstanceResult:
         memory = _Memory(self.workflow, instance)
         result = InstanceResult("", 0)
-        waiting: dict[str, Waiting] = {}
-        tokens: deque[tuple[Block, int, int, bool]] = deque(
-            [(self.workflow.source, 0, instance.value % WORD, False)]
+        waiting: dict[tuple[str, Index], Waiting] = {}
+        tokens: deque[tuple[Block, Index, int, bool]] = deque(
+            [(self.workflow.source, (), instance.value % WORD, False)]
         )
         while tokens:
             block, index, value, expect = tokens.popleft()
-            state = waiting.setdefault(block.name, Waiting())
+            index = index[: self._depths[block.name]]  # a gather leaves the fan-out it collects
+            state = waiting.setdefault((block.name, index), Waiting())
             fired = arrive(self.workflow, block, state, expect, value)
             if fired is None:
                 continue
@@ -86,6 +93,8 @@ class ReferenceExecutor:
             elif block.kind is BlockKind.SINK:
                 result.sink, result.value = block.name, fired
             decision = decide(block, fired, state.rounds)
+            if block.kind is BlockKind.MAP:
+                _check_fan_out(block, fired)
             if decision is not None:
                 result.decisions.append((block.name, decision))
             if block.kind is BlockKind.LOOP:
@@ -96,6 +105,12 @@ class ReferenceExecutor:
             )
         result.tensors = memory.results()
         return result
+
+
+def _check_fan_out(block: Block, count: int) -> None:
+    limit = block.operand or LARGEST_FAN_OUT
+    if count > limit:
+        raise WorkflowError(f"block {block.name}: a fan-out of {count}; allowed: up to {limit}")
 
 
 class _Memory:
@@ -121,7 +136,7 @@ class _Memory:
                 self.arrays[tensor.name] = np.zeros(tensor.shape, DTYPES[tensor.dtype])
                 self.undefined[tensor.name] = np.ones(tensor.shape, bool)
 
-    def execute(self, block: Block, index: int, value: int) -> int:
+    def execute(self, block: Block, index: Index, value: int) -> int:
         """Run a task block; the value of its token."""
         task = required(block)
         inputs: Sequence[Array] = [
@@ -140,16 +155,17 @@ class _Memory:
         return value if word is None else word % WORD
 
     @staticmethod
-    def _view(arrays: dict[str, Array], block: Block, binding: Binding, index: int) -> Array:
+    def _view(arrays: dict[str, Array], block: Block, binding: Binding, index: Index) -> Array:
         array = arrays[binding.tensor]
         if not binding.by_index:
             return array
-        if index >= len(array):
+        if any(number >= extent for number, extent in zip(index, array.shape, strict=False)):
             raise WorkflowError(
-                f"block {block.name}: index {index} is outside tensor {binding.tensor}, which has "
-                f"{len(array)} slices"
+                f"block {block.name}: index {', '.join(map(str, index))} is outside tensor "
+                f"{binding.tensor}, whose shape is {array.shape}"
             )
-        view: Array = array[index : index + 1]
+        *outer, last = index
+        view: Array = array[tuple(outer)][last : last + 1]
         return view
 
     def results(self) -> dict[str, Array | None]:

@@ -17,18 +17,22 @@ Decision = int | tuple[int, ...] | None
 """An arm (BRANCH, SWITCH, LOOP), arms (MULTICAST), a count (MAP), or nothing to decide."""
 
 
+Index = tuple[int, ...]
+"""Which token of a fan-out: a number for each map that it is inside of, the outermost first."""
+
+
 @dataclass(frozen=True)
 class Emission:
     """A token that leaves along ``flow``."""
 
     flow: Flow
-    index: int
+    index: Index
     value: int
 
 
 @dataclass
 class Waiting:
-    """What a join, gather or counting loop remembers for one instance."""
+    """What a join, gather or counting loop remembers for one instance and index."""
 
     arrivals: int = 0
     combined: int = 0
@@ -124,9 +128,9 @@ def arrive(
 
 
 def emit(
-    workflow: Workflow, block: Block, decision: Decision, index: int, value: int
+    workflow: Workflow, block: Block, decision: Decision, index: Index, value: int
 ) -> list[Emission]:
-    """The tokens that leave a block once it has decided."""
+    """The tokens that leave a block once it has decided; ``index`` is that of its scope."""
     flows = workflow.flows_out(block.name)
     match block.kind:
         case BlockKind.BRANCH | BlockKind.SWITCH | BlockKind.LOOP:
@@ -135,19 +139,17 @@ def emit(
             arms = decision if isinstance(decision, tuple) else ()
             count = sum(arm < block.operand for arm in arms)
             return [
-                Emission(flow, 0, count) if flow.expect else Emission(flow, index, value)
+                Emission(flow, index, count if flow.expect else value)
                 for flow in flows
                 if flow.expect or flow.arm in arms
             ]
         case BlockKind.MAP:
             count = decision if isinstance(decision, int) else 0
-            expects = [Emission(flow, 0, count) for flow in flows if flow.expect]
+            expects = [Emission(flow, index, count) for flow in flows if flow.expect]
             return expects + [
-                Emission(flow, item, value)
+                Emission(flow, (*index, item), value)
                 for item in range(count)
                 for flow in flows
                 if not flow.expect
             ]
-        case BlockKind.JOIN | BlockKind.GATHER:
-            return [Emission(flow, 0, value) for flow in flows]
     return [Emission(flow, index, value) for flow in flows]

@@ -8,7 +8,8 @@ from octopus.hw.layouts.token import ARM_BITS, INDEX_BITS
 
 from ..kernels.task import Operand, Task
 from .explore import Explorer
-from .graph import Block, Role, Workflow, WorkflowError
+from .graph import Block, Role, Workflow, WorkflowError, required
+from .scopes import scopes
 
 MAXIMUM_ARMS = 1 << ARM_BITS
 MAXIMUM_INDEX = 1 << INDEX_BITS
@@ -42,10 +43,13 @@ def _check(workflow: Workflow) -> None:
                 f"allowed: {allowed}"
             )
     for block in workflow.blocks:
-        _check_block(workflow, block)
+        _check_block(block)
         _check_flows(workflow, block)
-    _check_tensors(workflow)
     _check_reached(workflow)
+    found = scopes(workflow)
+    for block in workflow.tasks:
+        _check_task(workflow, block, len(found[block.name]))
+    _check_tensors(workflow)
     _check_cycles(workflow)
     Explorer(workflow).run()
 
@@ -54,13 +58,13 @@ def _refuse(block: Block, reason: str) -> WorkflowError:
     return WorkflowError(f"block {block.name}: {reason}")
 
 
-def _check_block(workflow: Workflow, block: Block) -> None:
+def _check_block(block: Block) -> None:
     """The block's own fields."""
     if block.kind is BlockKind.INVALID:
         raise _refuse(block, "has no kind")
-    if block.kind is BlockKind.TASK:
-        _check_task(workflow, block)
-    elif block.task is not None or block.bindings:
+    if block.kind is BlockKind.TASK and not isinstance(block.task, Task):
+        raise _refuse(block, "a task block needs a task")
+    if block.kind is not BlockKind.TASK and (block.task is not None or block.bindings):
         raise _refuse(block, f"a {block.kind.name.lower()} cannot have a task")
     if block.kind not in COMPARING and block.comparison is not Comparison.ALWAYS:
         raise _refuse(block, f"a {block.kind.name.lower()} compares nothing")
@@ -70,17 +74,18 @@ def _check_block(workflow: Workflow, block: Block) -> None:
         raise _refuse(block, "comparison count is for loops only")
     if block.kind in CHOOSING and not 1 <= block.operand <= MAXIMUM_ARMS:
         raise _refuse(block, f"has {block.operand} arms; allowed: 1 to {MAXIMUM_ARMS}")
+    if block.kind is BlockKind.MAP and not 0 <= block.operand <= MAXIMUM_INDEX:
+        raise _refuse(block, f"limit is {block.operand}; allowed: 0 to {MAXIMUM_INDEX}")
     if not -(1 << 31) <= block.operand < 1 << 32:
         raise _refuse(block, f"operand is {block.operand}; allowed: 32 bits")
     if block.join_count and block.kind is not BlockKind.JOIN:
         raise _refuse(block, "only a join has a join_count")
 
 
-def _check_task(workflow: Workflow, block: Block) -> None:
-    """The operands of a task block against the tensors."""
-    if not isinstance(block.task, Task):
-        raise _refuse(block, "a task block needs a task")
-    operands = {operand.name: operand for operand in block.task.operands}
+def _check_task(workflow: Workflow, block: Block, depth: int) -> None:
+    """The operands of a task block, inside of ``depth`` maps, against the tensors."""
+    task: Task = required(block)
+    operands = {operand.name: operand for operand in task.operands}
     for name in block.bindings.keys() - operands.keys():
         raise _refuse(block, f"has no operand {name}; it has {', '.join(operands)}")
     for name, operand in operands.items():
@@ -90,14 +95,16 @@ def _check_task(workflow: Workflow, block: Block) -> None:
         if binding.tensor not in workflow.tensors:
             raise _refuse(block, f"operand {name}: tensor {binding.tensor} does not exist")
         tensor = workflow.tensors[binding.tensor]
-        given = tensor.item if binding.by_index else tensor.operand
+        if binding.by_index and not depth:
+            raise _refuse(block, f"operand {name} is bound by index outside of every fan-out")
+        given = tensor.slice_of(depth) if binding.by_index else tensor.operand
         if not fits(operand, given):
             raise _refuse(
                 block,
                 f"type mismatch: operand {name} takes {operand.dtype} {operand.shape}, tensor "
                 f"{tensor.name} gives {given.dtype} {given.shape}",
             )
-    for operand in block.task.outputs:
+    for operand in task.outputs:
         if workflow.tensors[block.bindings[operand.name].tensor].role is Role.CONSTANT:
             raise _refuse(block, f"operand {operand.name} would write a constant")
 

@@ -14,6 +14,7 @@ from octopus.hw.layouts.block import (
     IndexRule,
     SuccessorEntry,
 )
+from octopus.hw.layouts.command import IndexSettings
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
@@ -158,7 +159,12 @@ class GoldenDriver:
         if cluster not in self.models:
             unit = self.config.control_block_unit
             blocks = [self._block(cluster, number) for number in range(unit.blocks)]
-            self.models[cluster] = ControlBlockModel(cluster, blocks, unit.instances)
+            word = self.space[cluster].get(
+                ConfigurationRegion.REGISTERS | ClusterRegister.INDEX_SETTINGS, 0
+            )
+            self.models[cluster] = ControlBlockModel(
+                cluster, blocks, unit.instances, **_index_settings(word)
+            )
         return self.models[cluster]
 
     def _block(self, cluster: Cluster, number: int) -> BlockModel:
@@ -178,6 +184,7 @@ class GoldenDriver:
             entry["descriptor"],
             entry["kernel"],
             entry["task_block_units"],
+            nested=bool(entry["nested"]),
             domain=entry["domain"],
         )
 
@@ -201,6 +208,11 @@ class GoldenDriver:
         if cluster not in self.space:
             raise DriverError(f"no cluster {cluster}")
         return cluster, address & (1 << CONFIGURATION_BIT) - 1
+
+
+def _index_settings(word: int) -> dict[str, int]:
+    settings = unpack(IndexSettings, [word])
+    return {name: settings[name] for name in ("store_bits", "inner_bits")}
 
 
 def _host_token(token: TokenModel) -> HostToken:

@@ -49,3 +49,29 @@ def fanning() -> Workflow:
     left.join("both", right, combine=Combine.MINIMUM).sink("joined")
     ways[1].sink("direct")
     return w.build()
+
+
+def nesting() -> Workflow:
+    """A map inside of a map, and in the inner one a join and a counting loop.
+
+    The matrix has rows of three, so that an index of two bits leaves gaps between them.
+    """
+    w = WorkflowBuilder("nesting")
+    matrix = w.input("matrix", (2, 3, 2), "int32", result=True)
+    sums = w.input("sums", (2, 2), "int32", result=True)
+    item, row = matrix.by_index(), sums.by_index()
+    rows = w.input("rows", (3,), "int32")
+    outer = w.source().task("count", ArgMax(3, "int32"), values=rows).map("outer", 2)
+    size = outer.each.task("size", ArgMax(2, "int32"), values=row)
+    inner = size.map("inner", 3)
+    begin = inner.each.merge("begin")
+    body = begin.task("body", Scale(2, 2), values=item, scaled=item)
+    loop = body.loop("rounds", Comparison.COUNT, 1)
+    loop.again.to("begin")
+    left = loop.leave.task("left", ArgMax(2, "int32"), values=item)
+    right = loop.leave.merge("right")
+    both = left.join("both", right, combine=Combine.SUM)
+    row_end = inner.expect.gather("row_end", both, combine=Combine.SUM)
+    done = row_end.task("done", Scale(2, 10), values=row, scaled=row)
+    outer.expect.gather("all", done, combine=Combine.MAXIMUM).sink("end")
+    return w.build()

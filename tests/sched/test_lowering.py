@@ -7,6 +7,7 @@ import pytest
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.space import OFFSET_BITS, WORD_BYTES
 from octopus.sched.kernels.elementwise import Scale
+from octopus.sched.kernels.max_pool import MaxPool
 from octopus.sched.kernels.reduction import ArgMax
 from octopus.sched.lowering import lower
 from octopus.sched.policies import Place, Placement, PlacementError, find_policy
@@ -218,3 +219,49 @@ def test_numbers_are_unique_over_the_chip():
     assert sorted(program.numbers.values()) == list(range(len(workflow.blocks)))
     assert program.name_of(program.numbers["best"]) == "best"
     assert program.name_of(63) is None
+
+
+def test_rows_of_nested_fan_outs_have_gaps():
+    workflow = graphs.nesting()
+    program = lower(workflow, place(workflow), TINY)
+    matrix, sums = program.tensors["matrix"], program.tensors["sums"]
+    assert (matrix.words, sums.words) == (2 * 4 * 2, 2 * 2)
+    words = list(range(1, 13))
+    assert matrix.to_memory(words) == [1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 11, 12, 0, 0]
+    assert matrix.from_memory(matrix.to_memory(words)) == words
+    assert program.slots == TINY.control_block_unit.instances >> 3
+
+
+def whole_tensor():
+    w = WorkflowBuilder("w")
+    rows = w.input("rows", (4, 3, 4))
+    pool = MaxPool(4, 3, 4, window=2, stride=1)
+    outer = w.source().task("whole", pool, image=rows).map("outer", 2)
+    inner = outer.each.map("inner", 3)
+    body = inner.each.task("body", ArgMax(4), values=rows.by_index())
+    outer.expect.gather("all", inner.expect.gather("row", body)).sink("end")
+    return w.build()
+
+
+def wide_maps(outer_limit, inner_limit):
+    w = WorkflowBuilder("w")
+    x = w.input("x", (2,), "int32")
+    outer = w.source().map("outer", outer_limit)
+    inner = outer.each.map("inner", inner_limit)
+    body = inner.each.task("body", ArgMax(2, "int32"), values=x)
+    outer.expect.gather("all", inner.expect.gather("row", body)).sink("end")
+    return w.build()
+
+
+@pytest.mark.parametrize(
+    ("workflow", "message"),
+    [
+        (lambda: wide_maps(16, 1), r"block row: tells 16 indices apart; allowed: 8 \("),
+        (lambda: wide_maps(2, 4096), "block outer: a limit of 2 outside of maps of up to 4096"),
+        (whole_tensor, "block whole: takes tensor rows as a whole, .* is 3; allowed then: 4"),
+    ],
+)
+def test_fan_outs_that_do_not_fit(workflow, message):
+    made = workflow()
+    with pytest.raises(LoweringError, match=message):
+        lower(made, place(made), TINY)

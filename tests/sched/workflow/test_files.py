@@ -26,7 +26,7 @@ from octopus.sched.workflow.tasks import build_task, describe_task
 from .. import graphs
 
 
-@pytest.mark.parametrize("make", [graphs.branching, graphs.looping, graphs.fanning])
+@pytest.mark.parametrize("make", [graphs.branching, graphs.looping, graphs.fanning, graphs.nesting])
 def test_a_file_means_what_was_saved(make, tmp_path):
     workflow = make()
     save(workflow, tmp_path / "w.json")

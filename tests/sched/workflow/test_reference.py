@@ -99,6 +99,31 @@ def test_a_map_visits_the_slices_it_counts(count):
     assert (result.sink, result.value) == (("direct", 5) if count else ("joined", 0))
 
 
+def test_nested_fan_outs():
+    matrix, sums = np.arange(1, 13).reshape(2, 3, 2), np.array([[1, 5], [7, 2]])
+    result = run(graphs.nesting(), matrix=matrix, sums=sums, rows=np.array([0, 1, 2]))
+    # Row 0 has its largest number at 1: one inner token; row 1 at 0: none. The inner token's item
+    # is doubled twice and has its largest number at 1; the join adds the fan-out's value 1 to that.
+    expected = matrix.copy()
+    expected[0, 0] *= 4
+    assert result.tensors["matrix"].tolist() == expected.tolist()
+    assert result.tensors["sums"].tolist() == (sums * 10).tolist()
+    assert (result.sink, result.value) == ("end", 2)
+    fired = {name: result.activations[name] for name in ("size", "body", "both", "row_end", "all")}
+    assert fired == {"size": 2, "body": 2, "both": 1, "row_end": 2, "all": 1}
+
+
+@pytest.mark.parametrize(("value", "limit"), [(3, 2), (4097, 0)])
+def test_a_fan_out_beyond_its_limit(value, limit):
+    w = WorkflowBuilder("w")
+    x = w.input("x", (2,), "int32")
+    fan = w.source().map("fan", limit)
+    body = fan.each.task("body", ArgMax(2, "int32"), values=x)
+    fan.expect.gather("all", body).sink("end")
+    with pytest.raises(WorkflowError, match=f"block fan: a fan-out of {value}; allowed: up to"):
+        run(w.build(), value, x=np.zeros(2, int))
+
+
 def test_result_tensors_that_nothing_wrote_are_undefined():
     w = WorkflowBuilder("w")
     x = w.input("x", (2,), "int32")

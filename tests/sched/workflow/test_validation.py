@@ -129,6 +129,48 @@ def join_in_map():
     return w
 
 
+def three_maps():
+    w, x, source = start()
+    outer = source.map("outer", 2)
+    middle = outer.each.map("middle", 2)
+    inner = middle.each.map("inner", 2)
+    ends = inner.expect.gather("inner_all", argmax(inner.each, "a", x))
+    ends = middle.expect.gather("middle_all", ends)
+    outer.expect.gather("outer_all", ends).sink("end")
+    return w
+
+
+def merge_of_scopes():
+    w, x, source = start()
+    fan = source.map("fan")
+    mixed = argmax(fan.each, "a", x).merge("mixed", source)
+    fan.expect.gather("all", mixed).sink("end")
+    return w
+
+
+def gather_of_another_map():
+    w, x, source = start()
+    one, two = source.map("one"), source.map("two")
+    first = one.expect.gather("first", argmax(two.each, "a", x))
+    second = two.expect.gather("second", argmax(one.each, "b", x))
+    first.join("both", second).sink("end")
+    return w
+
+
+def index_outside():
+    w, _, source = start()
+    rows = w.input("rows", (3, 2), "int32")
+    argmax(source, "a", rows.by_index()).sink("end")
+    return w
+
+
+def negative_limit():
+    w, x, source = start()
+    fan = source.map("fan", -1)
+    fan.expect.gather("all", argmax(fan.each, "a", x)).sink("end")
+    return w
+
+
 def counting_loop_in_map():
     w, x, source = start()
     fan = source.map("fan")
@@ -400,10 +442,15 @@ FAULTS = {
     map_without_gather: "block fan: the fan-out has no gather",
     map_past_gather: "block escaped: a sink inside the fan-out of fan is not possible",
     gather_sometimes: "block all: gather waits for ever: 2 of . tokens",
-    map_in_map: "block inner: a map inside the fan-out of outer is not possible",
-    join_in_map: "block both: a join inside the fan-out of fan is not possible",
-    counting_loop_in_map: "block rounds: a counting loop inside the fan-out of fan",
-    gathered_multicast_in_map: "block some: a gathered multicast inside the fan-out of fan",
+    map_in_map: "block outer: needs a limit to its fan-out, for inner inside the fan-out of outer",
+    three_maps: "block inner: a map inside the fan-out of middle of outer; allowed: 2 maps",
+    join_in_map: "block fan: needs a limit to its fan-out, for both inside the fan-out of fan",
+    counting_loop_in_map: "block fan: needs a limit to its fan-out, for rounds inside",
+    gathered_multicast_in_map: "block fan: needs a limit to its fan-out, for back inside",
+    merge_of_scopes: "block mixed: tokens from a are inside the fan-out of fan, but those that it",
+    gather_of_another_map: "block first: tokens from a are inside the fan-out of two, but those",
+    index_outside: "block a: operand values is bound by index outside of every fan-out",
+    negative_limit: "block fan: limit is -1; allowed: 0 to 4096",
     endless_loop: "block l: the loop never leaves",
     counting_branch: "block b: comparison count is for loops only",
     type_mismatch: r"block a: type mismatch: operand values takes int32 \(7,\), tensor x gives",
