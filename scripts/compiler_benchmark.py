@@ -13,7 +13,7 @@ from pathlib import Path
 
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.sched.compile.bounds import recurrence_bound
-from octopus.sched.compile.compiler import Compiled, compile_graph
+from octopus.sched.compile.compiler import ATTEMPTS, EFFORT, Compiled, compile_graph
 from octopus.sched.compile.dot import read_dot
 from octopus.sched.compile.errors import CompileError
 from octopus.sched.compile.graph import Graph
@@ -53,8 +53,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", help="of DOT files")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8])
-    parser.add_argument("--seconds", type=float, default=60.0, help="for each graph")
-    parser.add_argument("--attempts", type=int, default=200)
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of a processor, for each graph"
+    )
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="of the heuristic")
+    parser.add_argument("--effort", type=float, default=EFFORT, help="of the exact method")
     parser.add_argument("--only", help="part of a graph's name")
     parser.add_argument("--output", type=Path, help="folder for listings and pictures")
     arguments = parser.parse_args()
@@ -67,14 +70,18 @@ def main() -> int:
             if arguments.only and arguments.only not in name:
                 continue
             total += 1
-            start = time.monotonic()
+            start = time.process_time()
             try:
                 compiled = compile_graph(
-                    graph, pea, seconds=arguments.seconds, attempts=arguments.attempts
+                    graph,
+                    pea,
+                    seconds=arguments.seconds,
+                    attempts=arguments.attempts,
+                    effort=arguments.effort,
                 )
             except CompileError as error:
                 failed += 1
-                seconds = time.monotonic() - start
+                seconds = time.process_time() - start
                 print(f"{name:24} {size}x{size} failed after {seconds:.1f} s: {error}")
                 continue
             reached += compiled.interval == compiled.bound

@@ -57,7 +57,8 @@ def stage_bound(graph: Graph, pea: PeaConfig, window: int) -> Bound:
     latest, last = 0, ""
     for node in graph.nodes.values():
         gathered = node.role is Role.LOAD and node.pair is not None
-        bounded = all_bounded and node.role is not Role.STORE
+        # In rounds the last words must have left before the next one's head.
+        bounded = all_bounded and (graph.outer or node.role is not Role.STORE)
         if (gathered or bounded) and early[node.name] > latest:
             latest, last = early[node.name], node.name
     return Bound(

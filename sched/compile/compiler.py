@@ -10,6 +10,7 @@ from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds, stage
 from .capabilities import capable
 from .emit import Emitter, Program, assemble
 from .errors import CompileError
+from .exact import solve
 from .graph import Graph, Role
 from .lower import lower
 from .mapping import Mapping
@@ -19,8 +20,11 @@ from .streams import PortStream, port_streams
 ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
 
-SECONDS = 60.0
-"""Time that a compilation may take, unless told otherwise."""
+EFFORT = 30.0
+"""Work of the exact method at an interval, unless told otherwise: CP-SAT's deterministic time."""
+
+SECONDS = 120.0
+"""Seconds of a processor that a compilation may take, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Compiled:
     Attributes
     ----------
     interval: cycles an iteration takes. bounds: the lower bounds of it, the largest first.
-    method: what found the schedule. seconds: how long it took.
+    method: what found the schedule. seconds: of a processor that it took.
     limits: why no smaller interval was found, if it is above the bound.
     """
 
@@ -94,6 +98,7 @@ def compile_graph(
     *,
     seconds: float = SECONDS,
     attempts: int = ATTEMPTS,
+    effort: float = EFFORT,
     seed: int = 1,
 ) -> Compiled:
     """Map a graph to an array with the smallest interval that is found.
@@ -102,13 +107,14 @@ def compile_graph(
 
     Parameters
     ----------
-    seconds: for all of it. attempts: searches at each interval before the next one is tried.
+    seconds: of a processor, for all of it. attempts: searches of the heuristic at each interval,
+    effort: of the exact method at each (0: it is not used), before the next one is tried.
 
     Raises:
         CompileError: the graph means nothing, or no interval that the array's context slots allow
             is found; the message names the operation that found no place, and why.
     """
-    start = clock.monotonic()
+    start = clock.process_time()
     lowered = lower(graph, pea.pipeline_stages)
     _check_operations(lowered, pea)
     bounds = bounds_of(lowered, pea)
@@ -116,17 +122,18 @@ def compile_graph(
         raise CompileError(f"kernel {graph.name}: too few {bounds[0].resource}")
     window = window_of(lowered, pea)
     limits: list[str] = []
-    interval = bounds[0].interval
-    while interval <= pea.context_slots:
-        left = start + seconds - clock.monotonic()
-        deadline = clock.monotonic() + max(left * 0.4, 0.5)
-        mapping, failures = schedule(lowered, pea, interval, window, deadline, seed, attempts)
+    for interval in range(bounds[0].interval, pea.context_slots + 1):
+        deadline = start + seconds
+        tried = schedule(lowered, pea, interval, window, deadline, seed, attempts)
+        mapping, method, reason = tried.mapping, "heuristic", ""
+        if mapping is None and effort and clock.process_time() < deadline:
+            found = solve(lowered, pea, interval, window, effort, seed, tried.hints)
+            mapping, method, reason = found.mapping, "exact", found.reason
         if mapping is not None:
-            taken = clock.monotonic() - start
-            return Compiled(graph, mapping, pea, bounds, "heuristic", taken, "; ".join(limits))
-        worst = max(failures, key=failures.__getitem__, default="nothing")
-        limits.append(f"interval {interval}: {worst} found no place")
-        interval += 1
+            taken = clock.process_time() - start
+            return Compiled(graph, mapping, pea, bounds, method, taken, "; ".join(limits))
+        worst = max(tried.failures, key=tried.failures.__getitem__, default="nothing")
+        limits.append(f"interval {interval}: {worst} found no place{reason and f' ({reason})'}")
     needed = bounds[0]
     raise CompileError(
         f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "

@@ -104,6 +104,18 @@ class History:
         self.link = np.zeros(fabric.link.shape)
         self.turn = np.zeros(fabric.turn.shape)
         self.issue = np.zeros(fabric.issue.shape)
+        self.wanted: dict[str, float] = {}
+
+    def more(self, prices: Costs, key: tuple[int, ...]) -> None:
+        """A resource was wanted by several once more."""
+        prices[key] += 0.5
+        names = (
+            (self.link, "links"),
+            (self.turn, "the route of an instruction"),
+            (self.issue, "operation slots"),
+        )
+        name = next(name for array, name in names if array is prices)
+        self.wanted[name] = self.wanted.get(name, 0) + 1
 
 
 def entering(link: Costs) -> Costs:

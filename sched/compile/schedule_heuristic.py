@@ -54,12 +54,18 @@ CANDIDATES = 12
 """Places tried for a node before it counts as failed."""
 
 
-@dataclass
-class Failure:
-    """Which node most often found no place."""
+@dataclass(frozen=True)
+class Tried:
+    """What the search found.
 
-    node: str
-    count: int
+    ``failures``: how often each node found no place. ``hints``: the places of the attempt that
+    came farthest. ``wanted``: what was taken when it was needed, and how often.
+    """
+
+    mapping: Mapping | None
+    failures: dict[str, int]
+    hints: dict[str, tuple[Place, int]]
+    wanted: dict[str, float]
 
 
 def schedule(
@@ -70,15 +76,13 @@ def schedule(
     deadline: float,
     seed: int,
     attempts: int,
-) -> tuple[Mapping | None, dict[str, int]]:
-    """A mapping at an interval, or None if none was found in time.
-
-    Returns:
-        The mapping, and how often each node found no place.
-    """
+) -> Tried:
+    """A mapping at an interval, if one is found before the process has used ``deadline`` s."""
     failures: dict[str, int] = {}
+    hints: dict[str, tuple[Place, int]] = {}
+    history: dict[str, float] = {}
     for number in range(attempts):
-        if clock.monotonic() > deadline:
+        if clock.process_time() > deadline:
             break
         attempt = Attempt(graph, pea, interval, window, np.random.default_rng((seed, number)))
         attempt.lazy_depth = (2, 0, 2, 0, 1, 0)[number % 6]
@@ -87,12 +91,16 @@ def schedule(
         done = attempt.run(deadline)
         for name, count in attempt.failures.items():
             failures[name] = failures.get(name, 0) + count
+        for resource, wanted in attempt.history.wanted.items():
+            history[resource] = history.get(resource, 0) + wanted
         if done:
             complaint = Validity(attempt.mapping).complaint()
             if complaint is None:
-                return attempt.mapping, failures
+                return Tried(attempt.mapping, failures, hints, history)
             failures[complaint] = failures.get(complaint, 0) + 1
-    return None, failures
+        if len(attempt.mapping.places) > len(hints):
+            hints = dict(attempt.mapping.places)
+    return Tried(None, failures, hints, history)
 
 
 class Attempt:
@@ -256,7 +264,7 @@ class Attempt:
             name = self._next(order)
             if name is None:
                 return self._complete()
-            if clock.monotonic() > deadline:
+            if clock.process_time() > deadline:
                 return False
             if self._settle(self.graph.nodes[name]):
                 continue
@@ -394,7 +402,7 @@ class Attempt:
         found: set[tuple[str, int]] = set()
         fabric = self.fabric
         key = (time % self.interval, *place)
-        self.history.issue[key] += 0.5
+        self.history.more(self.history.issue, key)
         self._holders(("issue", *key), found)
         self._gate_holders(place, time, found)
         for use in dict.fromkeys(node.uses):
@@ -416,17 +424,17 @@ class Attempt:
         if isinstance(step, Wire):
             link = (step.time % interval, *step.place, step.direction)
             if self._holders(("link", *link), found):
-                self.history.link[link] += 0.5
+                self.history.more(self.history.link, link)
             select = (step.slot_time % interval, *step.place, step.direction)
             self._holders(("select", *select), found)
         elif isinstance(step, Turn):
             if self._holders(("turn", step.time % interval, *step.place), found):
-                self.history.turn[(step.time % interval, *step.place)] += 0.5
+                self.history.more(self.history.turn, (step.time % interval, *step.place))
             if step.source == REGISTER:
                 self._gate_holders(step.place, step.time, found)
         elif isinstance(step, Copy):
             if self._holders(("issue", step.time % interval, *step.place), found):
-                self.history.issue[(step.time % interval, *step.place)] += 0.5
+                self.history.more(self.history.issue, (step.time % interval, *step.place))
             self._gate_holders(step.place, step.time, found)
         elif isinstance(step, Entry):
             other = self.ports.holder(step.port, step.time)
@@ -855,4 +863,4 @@ def open_edges(prices: Prices, fabric: Fabric, random: np.random.Generator, scal
         prices.link[slot, 0, :, NORTH] = np.where(north, NEVER, 1.0 + scale * random.random())
 
 
-__all__ = ["EAST", "SOUTH", "Attempt", "Failure", "schedule"]
+__all__ = ["EAST", "SOUTH", "Attempt", "Tried", "schedule"]

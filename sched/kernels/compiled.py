@@ -11,7 +11,7 @@ from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
 
-from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
+from ..compile.compiler import ATTEMPTS, EFFORT, Compiled, compile_graph
 from ..compile.graph import Graph, Role
 from ..compile.interpret import Interpreter
 from ..compile.streams import PortStream
@@ -25,6 +25,7 @@ class GraphKernel(Kernel):
 
     graph: Graph
     attempts: int = ATTEMPTS
+    effort: float = EFFORT
     _compiled: dict[str, Compiled] = field(default_factory=dict)
 
     @property
@@ -40,7 +41,9 @@ class GraphKernel(Kernel):
         """
         key = pea.model_dump_json()
         if key not in self._compiled:
-            self._compiled[key] = compile_graph(self.graph, pea, attempts=self.attempts)
+            self._compiled[key] = compile_graph(
+                self.graph, pea, attempts=self.attempts, effort=self.effort
+            )
         return self._compiled[key]
 
     def image(self, pea: PeaConfig, number: int) -> list[int]:

@@ -117,7 +117,11 @@ class GraphMaker:
 
 
 def random_task(
-    source: random.Random, operations: int = 12, name: str = "random", attempts: int = 4
+    source: random.Random,
+    operations: int = 12,
+    name: str = "random",
+    attempts: int = 4,
+    effort: float = 2.0,
 ) -> CompiledTask:
     """A task of a random graph over a few iterations."""
     made = GraphMaker(source, operations, name)
@@ -132,7 +136,7 @@ def random_task(
         for n in made.graph.nodes.values()
         if n.role in (Role.STORE, Role.SCATTER)
     ]
-    kernel = GraphKernel(made.graph, attempts=attempts)
+    kernel = GraphKernel(made.graph, attempts=attempts, effort=effort)
     return CompiledTask(kernel, (length,), inputs, outputs, starts=made.starts)
 
 

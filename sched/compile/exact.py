@@ -1,0 +1,177 @@
+"""The exact method: modulo schedule, placement and routes in one model for OR-tools CP-SAT.
+
+What the model leaves out makes it too strict, never wrong: every solution is put into the same
+resource table as the heuristic's, which refuses what is taken twice. Time is limited by CP-SAT's
+own count of work, so that the same graph gives the same result on any machine.
+"""
+
+from dataclasses import dataclass, replace
+
+from ortools.sat.python import cp_model
+
+from octopus.hw.config import PeaConfig
+
+from .exact_facts import Facts, Literal, Relaxation
+from .exact_nodes import Nodes
+from .exact_routes import Routes
+from .exact_solution import Solution
+from .exact_validity import ExactValidity
+from .exact_windows import Windows
+from .fabric import ConflictError, Place
+from .graph import Graph
+from .mapping import Mapping
+from .validity import Validity
+
+Hints = dict[str, tuple[Place, int]]
+"""Places and times to try first."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How much freedom a model has.
+
+    Parameters
+    ----------
+    width, slope: of the windows of time. copies: whether routes may pass instructions.
+    share: of the whole effort.
+    """
+
+    width: int
+    slope: float
+    copies: bool
+    share: float
+
+
+SEARCHES = (Search(3, 0.5, False, 0.4), Search(5, 0.75, True, 0.6))
+LARGEST = 400_000
+"""Facts of the largest model that is built."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search gave.
+
+    ``proven``: there is no mapping of this freedom. ``work``: spent. ``reason``: of a failure.
+    """
+
+    mapping: Mapping | None
+    proven: bool
+    work: float
+    reason: str = ""
+
+
+def solve(
+    graph: Graph,
+    pea: PeaConfig,
+    interval: int,
+    window: int,
+    effort: float,
+    seed: int = 1,
+    hints: Hints | None = None,
+) -> Outcome:
+    """A mapping of a lowered graph at an interval, if one is found.
+
+    Parameters
+    ----------
+    effort: CP-SAT's deterministic time, about seconds. hints: what the heuristic had placed.
+    """
+    work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
+    for search in SEARCHES:
+        if size(graph, pea, interval, search) > LARGEST:
+            break
+        last = _run(graph, pea, interval, window, search, effort * search.share, seed, hints)
+        work += last.work
+        if last.mapping is not None:
+            break
+    return replace(last, work=work)
+
+
+def size(graph: Graph, pea: PeaConfig, interval: int, search: Search) -> int:
+    """About how many facts a model has."""
+    windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
+    cycles = 0
+    for a, users in Mapping(graph, pea, interval, 1).users.items():
+        if users:
+            last = max(windows.times(sink[0])[-1] for sink, _ in users)
+            cycles += last - windows.times(a)[0] + 1
+    return cycles * pea.rows * pea.columns * (12 if search.copies else 7)
+
+
+def _run(
+    graph: Graph,
+    pea: PeaConfig,
+    interval: int,
+    window: int,
+    search: Search,
+    effort: float,
+    seed: int,
+    hints: Hints | None,
+    relaxed: Relaxation = Relaxation(),  # noqa: B008
+) -> Outcome:
+    windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
+    facts = Facts(graph, pea, interval, window, windows, relaxed)
+    nodes = Nodes(facts)
+    if nodes.homeless is not None:
+        return Outcome(None, True, 0.0, f"stages: {nodes.homeless} would be done after the last")
+    Routes(facts, search.copies)
+    nodes.connect()
+    ExactValidity(facts)
+    facts.close()
+    for name, (place, time) in (hints or {}).items():
+        for (other, there, when), literal in facts.done.items():
+            if other == name:
+                facts.model.add_hint(literal, (there, when) == (place, time))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = seed
+    solver.parameters.max_deterministic_time = effort
+    # The model is clauses: linear relaxation, probing and symmetries cost more than they bring.
+    solver.parameters.linearization_level = 0
+    solver.parameters.cp_model_probing_level = 0
+    solver.parameters.symmetry_level = 0
+    status = solver.solve(facts.model)
+    work = solver.response_proto.deterministic_time
+    if status == cp_model.INFEASIBLE:
+        return Outcome(None, True, work, "proven")
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Outcome(None, False, work, "effort spent")
+    if relaxed != Relaxation():
+        return Outcome(facts.mapping, False, work)
+
+    def holds(literal: Literal) -> bool:
+        return bool(solver.boolean_value(literal))
+
+    try:
+        mapping = Solution(facts, holds).mapping()
+    except ConflictError:
+        return Outcome(None, False, work, "registers")
+    complaint = Validity(mapping).complaint()
+    if complaint is not None:
+        return Outcome(None, False, work, complaint)
+    return Outcome(mapping, False, work)
+
+
+RESOURCES = {
+    "slots": "operation slots",
+    "links": "links",
+    "turns": "the route of an instruction",
+    "ports": "memory ports",
+    "stages": "pipeline stages",
+}
+
+
+def limiting(
+    graph: Graph, pea: PeaConfig, interval: int, window: int, effort: float, seed: int = 1
+) -> list[str]:
+    """The resources each of which, were it unlimited, would let an interval be reached."""
+    search = SEARCHES[0]
+    if size(graph, pea, interval, search) > LARGEST:
+        return []
+    found = []
+    for field, name in RESOURCES.items():
+        relaxed = Relaxation(**{field: True})
+        share = effort / len(RESOURCES)
+        ran = _run(graph, pea, interval, window, search, share, seed, None, relaxed)
+        if ran.mapping is not None:
+            found.append(name)
+    return found
