@@ -14,13 +14,14 @@ from .exact import solve
 from .graph import Graph, Role
 from .lower import lower
 from .mapping import Mapping
-from .schedule_heuristic import schedule
+from .schedule_heuristic import Tried, schedule
+from .split import split_words
 from .streams import PortStream, port_streams
 
 ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
 
-EFFORT = 30.0
+EFFORT = 50.0
 """Work of the exact method at an interval, unless told otherwise: CP-SAT's deterministic time."""
 
 SECONDS = 120.0
@@ -124,21 +125,36 @@ def compile_graph(
     limits: list[str] = []
     for interval in range(bounds[0].interval, pea.context_slots + 1):
         deadline = start + seconds
-        tried = schedule(lowered, pea, interval, window, deadline, seed, attempts)
-        mapping, method, reason = tried.mapping, "heuristic", ""
+        split = split_words(lowered, pea, interval)
+        for mapped in (lowered, split):
+            if mapped is None:
+                continue
+            tried = schedule(mapped, pea, interval, window, deadline, seed, attempts)
+            mapping, method, reason = tried.mapping, "heuristic", ""
+            if mapping is not None:
+                break
         if mapping is None and effort and clock.process_time() < deadline:
-            found = solve(lowered, pea, interval, window, effort, seed, tried.hints)
+            found = solve(split or lowered, pea, interval, window, effort, seed, tried.hints)
             mapping, method, reason = found.mapping, "exact", found.reason
         if mapping is not None:
             taken = clock.process_time() - start
             return Compiled(graph, mapping, pea, bounds, method, taken, "; ".join(limits))
-        worst = max(tried.failures, key=tried.failures.__getitem__, default="nothing")
-        limits.append(f"interval {interval}: {worst} found no place{reason and f' ({reason})'}")
+        limits.append(f"interval {interval}: {_limit(tried, reason)}")
     needed = bounds[0]
     raise CompileError(
         f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "
         f"the array has {pea.context_slots} context slots" + (f"; {limits[-1]}" if limits else "")
     )
+
+
+def _limit(tried: Tried, reason: str) -> str:
+    """What was in the way at an interval: the node, and the resource it mostly wanted."""
+    worst = max(tried.failures, key=tried.failures.__getitem__, default="nothing")
+    wanted = max(tried.wanted, key=tried.wanted.__getitem__, default="")
+    text = f"{worst} found no place"
+    if wanted:
+        text += f", mostly for want of {wanted}"
+    return f"{text} (exact method: {reason})" if reason else text
 
 
 def _check_operations(lowered: Graph, pea: PeaConfig) -> None:

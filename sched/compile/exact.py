@@ -33,16 +33,16 @@ class Search:
     Parameters
     ----------
     width, slope: of the windows of time. copies: whether routes may pass instructions.
-    share: of the whole effort.
+    most: effort for it.
     """
 
     width: int
     slope: float
     copies: bool
-    share: float
+    most: float
 
 
-SEARCHES = (Search(3, 0.5, False, 0.4), Search(5, 0.75, True, 0.6))
+SEARCHES = (Search(3, 0.5, False, 15.0), Search(5, 0.75, True, 1e9))
 LARGEST = 400_000
 """Facts of the largest model that is built."""
 
@@ -77,9 +77,10 @@ def solve(
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
     for search in SEARCHES:
-        if size(graph, pea, interval, search) > LARGEST:
+        left = min(effort - work, search.most)
+        if left <= 0 or size(graph, pea, interval, search) > LARGEST:
             break
-        last = _run(graph, pea, interval, window, search, effort * search.share, seed, hints)
+        last = _run(graph, pea, interval, window, search, left, seed, hints)
         work += last.work
         if last.mapping is not None:
             break
@@ -132,7 +133,7 @@ def _run(
     status = solver.solve(facts.model)
     work = solver.response_proto.deterministic_time
     if status == cp_model.INFEASIBLE:
-        return Outcome(None, True, work, "proven")
+        return Outcome(None, True, work, "proven that none exists in its windows of time")
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Outcome(None, False, work, "effort spent")
     if relaxed != Relaxation():

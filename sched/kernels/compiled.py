@@ -11,12 +11,15 @@ from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
 
-from ..compile.compiler import ATTEMPTS, EFFORT, Compiled, compile_graph
+from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
 from ..compile.graph import Graph, Role
 from ..compile.interpret import Interpreter
 from ..compile.streams import PortStream
 from .launch import Launch
 from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
+
+EFFORT = 15.0
+"""Of the exact method, unless told otherwise: a kernel is compiled while somebody waits."""
 
 
 @dataclass(frozen=True, eq=False)

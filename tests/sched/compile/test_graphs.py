@@ -7,13 +7,15 @@ from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.instruction import Operation
 from octopus.sched.compile.bounds import recurrence_bound
-from octopus.sched.compile.compiler import bounds_of, compile_graph
+from octopus.sched.compile.compiler import Compiled, bounds_of, compile_graph
 from octopus.sched.compile.dot import parse_dot
 from octopus.sched.compile.errors import CompileError
+from octopus.sched.compile.exact import solve
 from octopus.sched.compile.graph import Access, Constant, Graph, Node, Role, Use
 from octopus.sched.compile.listing import listing
 from octopus.sched.compile.lower import lower
 from octopus.sched.compile.picture import draw
+from octopus.sched.compile.split import split_words
 from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
 from octopus.sched.kernels.task import Operand
 from octopus.verify.bench.tbu_tasks import run_golden
@@ -101,6 +103,69 @@ def test_bound_of_ports():
     graph.add(Node("y", Role.STORE, operands=(total,), access=Access("y")))
     first = bounds_of(lower(graph, 2), PEA)[0]
     assert (first.interval, first.resource) == (2, "memory ports: 9 words input a trip")
+
+
+def lanes(count):
+    """``count`` products with one factor in common, and their sums with words of their own."""
+    graph = Graph("lanes")
+    factor = graph.add(Node("w", Role.LOAD, access=Access("w")))
+    for number in range(count):
+        words = [
+            graph.add(Node(f"{name}{number}", Role.LOAD, access=Access(f"{name}{number}")))
+            for name in "xy"
+        ]
+        product = Node(f"mul{number}", Role.COMPUTE, Operation.MUL, (words[0], factor))
+        total = Node(f"add{number}", Role.COMPUTE, Operation.ADD, (graph.add(product), words[1]))
+        graph.add(
+            Node(
+                f"z{number}", Role.STORE, operands=(graph.add(total),), access=Access(f"z{number}")
+            )
+        )
+    return graph
+
+
+def test_a_word_that_many_use_comes_in_twice():
+    split = split_words(lower(lanes(4), 2), PEA, 2)
+    assert split is not None
+    again = [n for n in split.of_role(Role.LOAD) if n.access.array == "w"]
+    assert len(again) == 2
+    makers = [use.producer for n in split.nodes.values() for use in n.uses]
+    assert [makers.count(node.name) for node in again] == [2, 2]
+    assert split_words(lower(lanes(4), 2), PEA, 1) is None, "no port has a turn"
+
+
+def test_the_exact_method_runs():
+    """What it finds is a mapping as any other: the golden model runs it."""
+    length, count = 7, 3
+    graph = lower(lanes(count), PEA.pipeline_stages)
+    split = split_words(graph, PEA, 1)
+    found = solve(split, PEA, 1, 1, 10.0)
+    assert found.mapping is not None
+    compiled = Compiled(graph, found.mapping, PEA, bounds_of(graph, PEA), "exact", 0.0, "")
+    names = [node.name for node in graph.of_role(Role.LOAD)]
+    results = [node.name for node in graph.of_role(Role.STORE)]
+    kernel = GraphKernel(graph)
+    kernel._compiled[PEA.model_dump_json()] = compiled
+    task = CompiledTask(
+        kernel,
+        (length,),
+        [Operand(name, (length,), "int32") for name in names],
+        [Operand(name, (length,), "int32") for name in results],
+    )
+    arrays = [np.arange(length, dtype=np.int32) * k + k for k in range(len(names))]
+    outputs, outcome = run_golden(OctopusConfig.load("default"), task, arrays)
+    assert outcome.status is Status.OK, outcome.reason
+    given = dict(zip(names, arrays, strict=True))
+    for number, output in enumerate(outputs):
+        wanted = given[f"x{number}"] * given["w"] + given[f"y{number}"]
+        np.testing.assert_array_equal(output, wanted)
+
+
+def test_the_exact_method_proves():
+    """A recurrence of two additions takes four cycles, never three."""
+    graph = lower(chain(2, 1), PEA.pipeline_stages)
+    found = solve(graph, PEA, 3, PEA.stages, 5.0)
+    assert found.mapping is None and found.proven
 
 
 def test_an_operation_that_no_pe_has():
