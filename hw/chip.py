@@ -11,6 +11,7 @@ from .config import OctopusConfig
 from .host.bridge import HostBridge
 from .library import Block, add_block
 from .noc.link import Port
+from .noc.link_pipeline import join_link
 
 STEP = {Port.NORTH: (0, -1), Port.EAST: (1, 0), Port.SOUTH: (0, 1), Port.WEST: (-1, 0)}
 """Change of (x, y) when leaving a cluster by a side."""
@@ -73,7 +74,9 @@ class Chip(Block):
                 step_x, step_y = STEP[side]
                 neighbour = clusters.get((x + step_x, y + step_y))
                 if neighbour is not None:
-                    _join(m, cluster, side, neighbour)
+                    place = x, y
+                    there = x + step_x, y + step_y
+                    self._join(m, platform, cluster, place, side, neighbour, there)
         self._host(m, platform, clusters)
         return m
 
@@ -110,10 +113,20 @@ class Chip(Block):
             bridge.unreachable.eq(Cat(unreachable).any()),
         ]
 
-
-def _join(m: Module, cluster: Cluster, side: Port, neighbour: Cluster) -> None:
-    """Both networks' links from a cluster to its neighbour on ``side``."""
-    for network in MESSAGE_CLASSES:
-        leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
-        entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
-        connect(m, leaving, entering)
+    def _join(
+        self,
+        m: Module,
+        platform: Any,
+        cluster: Cluster,
+        place: tuple[int, int],
+        side: Port,
+        neighbour: Cluster,
+        there: tuple[int, int],
+    ) -> None:
+        """Both networks' links from a cluster to its neighbour on ``side``."""
+        for network in MESSAGE_CLASSES:
+            leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
+            entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
+            name = f"{network}_link_{place[0]}_{place[1]}_{side.name.lower()}"
+            cycles = self.config.link_latency(network).between(place, there)
+            join_link(m, platform, name, leaving, entering, cycles)

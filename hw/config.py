@@ -14,12 +14,16 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from .layouts.instruction import Operation
 from .layouts.memory import LENGTH_BITS
 from .layouts.operations import ALLOWED_WORDS, canonical, operations_of
+from .noc.link import MAXIMUM_BUFFER_DEPTH
+from .noc.link_pipeline import MAXIMUM_LINK_LATENCY, LinkLatency
 
+NETWORKS = ("control", "data")
 PRESETS = ("tiny", "ulx3s", "default", "scale")
 
 
@@ -46,10 +50,13 @@ class _Section(BaseModel):
 
 
 class MeshConfig(_Section):
-    """Clusters in the 2D mesh."""
+    """Clusters in the 2D mesh, and those of one chiplet (or reticle): links between chiplets take
+    ``crossing_latency`` cycles, others ``link_latency``."""
 
     rows: _count(1, 32)  # type: ignore[valid-type]
     columns: _count(1, 32)  # type: ignore[valid-type]
+    chiplet_rows: _count(1, 32) = 32  # type: ignore[valid-type]
+    chiplet_columns: _count(1, 32) = 32  # type: ignore[valid-type]
 
 
 class ClusterConfig(_Section):
@@ -141,11 +148,16 @@ class ControlBlockUnitConfig(_Section):
 
 
 class NetworkConfig(_Section):
-    """One of the two networks."""
+    """One of the two networks.
+
+    ``buffer_depth`` is that for links of one cycle; :meth:`OctopusConfig.buffer_depth` that of the
+    chip's routers, all of them ready for the longest link.
+    """
 
     virtual_channels: _count(1, 8)  # type: ignore[valid-type]
-    buffer_depth: _count(1, 32)  # type: ignore[valid-type]
+    buffer_depth: _count(1, MAXIMUM_BUFFER_DEPTH)  # type: ignore[valid-type]
     link_latency: _count(1, 8)  # type: ignore[valid-type]
+    crossing_latency: _count(1, MAXIMUM_LINK_LATENCY) = 1  # type: ignore[valid-type]
     routing: Literal["dimension_ordered", "west_first", "odd_even"]
 
 
@@ -177,6 +189,32 @@ class OctopusConfig(_Section):
     control_network: NetworkConfig
     data_network: DataNetworkConfig
     host: HostConfig
+
+    @model_validator(mode="after")
+    def _buffers_can_cover_the_links(self) -> Self:
+        for network in NETWORKS:
+            try:
+                self.buffer_depth(network)
+            except ValueError as error:
+                raise ValueError(f"{network}_network.{error}") from None
+        return self
+
+    def link_latency(self, network: str) -> LinkLatency:
+        """Where the links of ``network`` (of ``NETWORKS``) take how long."""
+        section: NetworkConfig = getattr(self, f"{network}_network")
+        return LinkLatency(
+            section.link_latency,
+            section.crossing_latency,
+            self.mesh.chiplet_columns,
+            self.mesh.chiplet_rows,
+        )
+
+    def buffer_depth(self, network: str) -> int:
+        """Places a channel's buffer has in ``network``: enough behind its longest link."""
+        section: NetworkConfig = getattr(self, f"{network}_network")
+        return self.link_latency(network).buffer_depth(
+            section.buffer_depth, self.mesh.columns, self.mesh.rows
+        )
 
     @property
     def clusters(self) -> int:

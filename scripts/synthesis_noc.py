@@ -20,9 +20,9 @@ from octopus.hw.noc.endpoint import NetworkEndpoint
 from octopus.hw.noc.router import Router
 
 BLOCKS: dict[str, Callable[[], Block]] = {
-    "control_router": lambda: Router(32, 1, 4),
+    "control_router": lambda: Router(32, 1, 4, single_flit=True),
     "data_router": lambda: Router(64, 2, 4),
-    "chip_control": lambda: Router(CONTROL_FLIT_BITS, 1, 4),
+    "chip_control": lambda: Router(CONTROL_FLIT_BITS, 1, 4, single_flit=True),
     "control_endpoint": lambda: NetworkEndpoint(32, 1, 4, 4, 4),
     "data_endpoint": lambda: NetworkEndpoint(64, 2, 4, 4, 4),
 }

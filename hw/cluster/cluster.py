@@ -46,7 +46,7 @@ def network_endpoint(config: OctopusConfig, network: str, host: bool = False) ->
     return NetworkEndpoint(
         network_link(config, network).flit_bits,
         section.virtual_channels,
-        section.buffer_depth,
+        config.buffer_depth(network),
         config.mesh.columns,
         config.mesh.rows,
         message_classes=MESSAGE_CLASSES[network],
@@ -133,7 +133,7 @@ class Cluster(Block):
         router = Router(
             network_link(self.config, network).flit_bits,
             section.virtual_channels,
-            section.buffer_depth,
+            self.config.buffer_depth(network),
             routing=section.routing,
             message_classes=MESSAGE_CLASSES[network],
             single_flit=network == "control",

@@ -58,7 +58,8 @@ class NetworkEndpoint(Block):
     combinationally on ``inject`` (valid and payload); ``eject`` is independent of its ``ready``.
 
     Errors: a first flit with wrong parity is discarded, one inside a packet is delivered with
-    head and tail set: the packet broke off. Both are reported by ``parity_error``. A packet to a
+    head and tail set: the packet broke off. Both are reported by ``parity_error``. What follows of
+    such a packet (a flit without ``head`` where no packet is open) is discarded. A packet to a
     node outside the mesh (or from the host to the host) is taken whole, not sent, and reported by
     ``unreachable``.
     """
@@ -236,7 +237,7 @@ class NetworkEndpoint(Block):
             write.data.flit.payload.eq(self.link_in.flit.payload),
             write.data.flit.head.eq(self.link_in.flit.head | wrong),
             write.data.flit.tail.eq(self.link_in.flit.tail | wrong),
-            write.data.discard.eq(wrong & ~begun),
+            write.data.discard.eq((wrong | ~self.link_in.flit.head) & ~begun),
             offered.eq(present & ~read.data.discard),
             leaves.eq(taken | (present & read.data.discard)),
             following.eq(level + write.en - leaves),
@@ -247,7 +248,7 @@ class NetworkEndpoint(Block):
             self.link_in.credit[channel].eq(leaves),
         ]
         with m.If(write.en):
-            m.d.sync += begun.eq(~write.data.flit.tail)
+            m.d.sync += begun.eq(~(write.data.flit.tail | write.data.discard))
         for port, moves in ((write, write.en), (read, leaves)):
             index = Signal(range(depth), name=f"index_{channel}")
             m.d.comb += port.addr.eq(index)

@@ -169,7 +169,7 @@ class InputPort(Block):
                 note.head.eq(1),
                 note.tail.eq(1),
             ]
-            return note, self.link.parity
+            return note, self.link.parity ^ flit.head ^ flit.tail
         fresh = Signal(RouteNote(self.virtual_channels))
         channels = range(self.virtual_channels)
         kept = Array(Signal(fresh.shape(), name=f"kept_{i}") for i in channels)

@@ -1,5 +1,6 @@
 """A whole network by itself: a mesh of routers, each with its endpoint, and the host's."""
 
+from dataclasses import asdict
 from typing import Any
 
 from amaranth.hdl import Cat, Module
@@ -9,7 +10,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..library import Block, add_block
 from .endpoint import NetworkEndpoint
 from .link import Flit, Port
+from .link_pipeline import LinkLatency, join_link
 from .router import Router
+
+ONE_CYCLE = LinkLatency()
 
 
 class NetworkMesh(Block):
@@ -19,7 +23,9 @@ class NetworkMesh(Block):
 
     Parameters
     ----------
-    columns, rows: size of the mesh. Others as for ``Router``.
+    columns, rows: size of the mesh. buffer_depth: that for links of one cycle.
+    latency: of the links between routers; those of endpoints take one cycle.
+    Others as for ``Router``.
 
     Ports
     -----
@@ -43,8 +49,12 @@ class NetworkMesh(Block):
         shared_lane: bool = True,
         free_choice: bool = False,
         hold_output: bool = False,
+        single_flit: bool = False,
+        latency: LinkLatency = ONE_CYCLE,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
+        buffer_depth = latency.buffer_depth(buffer_depth, columns, rows)
+        self.latency = latency
         self.columns = columns
         self.rows = rows
         self._link = (flit_bits, virtual_channels, buffer_depth)
@@ -54,6 +64,7 @@ class NetworkMesh(Block):
             "shared_lane": shared_lane,
             "free_choice": free_choice,
             "hold_output": hold_output,
+            "single_flit": single_flit,
         }
         self.message_classes = classes
         nodes = columns * rows + 1
@@ -70,6 +81,7 @@ class NetworkMesh(Block):
             virtual_channels=virtual_channels,
             buffer_depth=buffer_depth,
             **self._router,
+            latency=asdict(latency),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -81,19 +93,40 @@ class NetworkMesh(Block):
             for x in range(self.columns)
         }
         for (x, y), router in routers.items():
-            if (x + 1, y) in routers:
-                east = routers[x + 1, y]
-                connect(m, router.east_out, east.west_in)
-                connect(m, east.west_out, router.east_in)
-            if (x, y + 1) in routers:
-                south = routers[x, y + 1]
-                connect(m, router.south_out, south.north_in)
-                connect(m, south.north_out, router.south_in)
+            for side, there in ((Port.EAST, (x + 1, y)), (Port.SOUTH, (x, y + 1))):
+                if there in routers:
+                    self._join(m, platform, (x, y), router, side, there, routers[there])
         host = self._endpoint(m, platform, len(routers), host=True)
         m.d.comb += self.parity_error[len(routers)].eq(host.parity_error)
         connect(m, host.link_out, routers[0, 0].west_in)
         connect(m, routers[0, 0].west_out, host.link_in)
         return m
+
+    def _join(
+        self,
+        m: Module,
+        platform: Any,
+        here: tuple[int, int],
+        router: Router,
+        side: Port,
+        there: tuple[int, int],
+        neighbour: Router,
+    ) -> None:
+        """The links of two neighbours, one in each direction."""
+        cycles = self.latency.between(here, there)
+        own, other = side.name.lower(), side.opposite.name.lower()
+        for sender, out, receiver, into, place in (
+            (router, own, neighbour, other, here),
+            (neighbour, other, router, own, there),
+        ):
+            join_link(
+                m,
+                platform,
+                f"link_{place[0]}_{place[1]}_{out}",
+                getattr(sender, f"{out}_out"),
+                getattr(receiver, f"{into}_in"),
+                cycles,
+            )
 
     def _node(self, m: Module, platform: Any, x: int, y: int) -> Router:
         """A router with its endpoint."""

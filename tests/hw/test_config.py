@@ -254,3 +254,17 @@ def test_a_file_that_cannot_be_read(tmp_path, content):
 def test_configurations_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         OctopusConfig.load("tiny").mesh.rows = 4
+
+
+def test_buffers_are_sized_for_the_longest_link():
+    tables = {**TINY, "mesh": {"rows": 1, "columns": 4, "chiplet_columns": 2}}
+    tables["data_network"] = {**TINY["data_network"], "buffer_depth": 4, "crossing_latency": 6}
+    config = OctopusConfig.from_toml(toml_of(tables))
+    assert config.buffer_depth("data") == 14
+    assert config.buffer_depth("control") == TINY["control_network"]["buffer_depth"]
+    assert config.link_latency("data").between((1, 0), (2, 0)) == 6
+    assert config.link_latency("data").between((2, 0), (3, 0)) == 1
+    tables["data_network"] |= {"buffer_depth": 23}
+    assert message_for(toml_of(tables)) == (
+        "file.toml: data_network.buffer_depth is 23; allowed with links of 6 cycles: 1 to 22"
+    )

@@ -7,6 +7,7 @@ and how long that takes in an empty network. It knows nothing of buffers and arb
 import enum
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 HOP_CYCLES = 2
 """Cycles from an input link to the output link of an idle router: router and link register."""
@@ -57,9 +58,35 @@ def path(source: NodeModel, destination: NodeModel) -> list[tuple[NodeModel, Sid
         at = NodeModel(at.x + step_x, at.y + step_y)
 
 
-def zero_load_cycles(source: NodeModel, destination: NodeModel) -> int:
+@dataclass(frozen=True)
+class LinkModel:
+    """Cycles on the links between routers: ``link`` inside of a chiplet of ``columns`` x ``rows``
+    clusters, ``crossing`` between chiplets."""
+
+    link: int = 1
+    crossing: int = 1
+    columns: int = 32
+    rows: int = 32
+
+    def cycles(self, one: NodeModel, other: NodeModel) -> int:
+        """The latency of the link between two neighbours."""
+        same_column = one.x // self.columns == other.x // self.columns
+        same_row = one.y // self.rows == other.y // self.rows
+        return self.link if same_column and same_row else self.crossing
+
+
+ONE_CYCLE = LinkModel()
+INTERFACE_CYCLES = 2
+"""Cycles that the two endpoints of a packet take."""
+
+
+def zero_load_cycles(
+    source: NodeModel, destination: NodeModel, links: LinkModel = ONE_CYCLE
+) -> int:
     """Cycles from the link into the first router to the link out of the last one."""
-    return HOP_CYCLES * len(path(source, destination))
+    places = [at for at, _ in path(source, destination)]
+    between = sum(links.cycles(one, other) for one, other in pairwise(places))
+    return len(places) * (HOP_CYCLES - 1) + between + 1
 
 
 def may_enter(at: NodeModel, side: Side, destination: NodeModel) -> bool:

@@ -1,10 +1,18 @@
 """Packets through whole meshes: delivery, order, latency, unreachable destinations."""
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
 
+from octopus.hw.noc.link_pipeline import LinkLatency, LinkPipeline
 from octopus.hw.noc.mesh import NetworkMesh
+from octopus.verify.golden.router import (
+    INTERFACE_CYCLES,
+    LinkModel,
+    NodeModel,
+    zero_load_cycles,
+)
 
 from .harness import SEED, MeshHarness, Packet, latencies_one_by_one
 
@@ -74,6 +82,59 @@ def test_zero_load_latency_is_two_cycles_a_router_and_two_for_the_interface(name
         start, end = (0 if node == host else node for node in (source, destination))
         hops = abs(start % columns - end % columns) + abs(start // columns - end // columns) + 1
         assert cycles == 2 * hops + 2, (source, destination)
+
+
+LATENCIES = {
+    "two": LinkLatency(2),
+    "five": LinkLatency(5),
+    "chiplets": LinkLatency(1, 4, 2, 1),
+    "slow_inside": LinkLatency(3, 2, 1, 2),
+}
+
+
+@pytest.mark.parametrize("name", LATENCIES)
+def test_zero_load_latency_adds_up_routers_links_and_interface(name: str) -> None:
+    latency = LATENCIES[name]
+    links = LinkModel(latency.link, latency.crossing, latency.columns, latency.rows)
+    columns, rows = 3, 2
+    host = columns * rows
+    nodes = [NodeModel(node % columns, node // columns) for node in range(host)]
+    nodes.append(NodeModel(0, 0, host=True))
+    pairs = [pair for pair in product(range(host + 1), repeat=2) if pair != (host, host)]
+    latencies = latencies_one_by_one(NetworkMesh(columns, rows, 64, 2, 4, latency=latency), pairs)
+    for (source, destination), cycles in zip(pairs, latencies, strict=True):
+        expected = zero_load_cycles(nodes[source], nodes[destination], links) + INTERFACE_CYCLES
+        assert cycles == expected, (source, destination)
+
+
+def test_links_do_not_slow_a_channel_down() -> None:
+    """40 flits over two slow links take a cycle each, after the latency of the first."""
+    mesh = NetworkMesh(3, 1, 64, 2, 4, latency=LinkLatency(3, 6, 1, 1))
+    assert mesh.parameters["buffer_depth"] == 14
+    harness = MeshHarness(mesh, 64)
+    harness.add(0, Packet(2, 0, 40, 0))
+    score = harness.run()
+    assert score.received == score.sent
+    ((taken, came),) = score.cycles.values()
+    assert came - taken == 3 + 2 * 6 + 3 + 40 - 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LinkLatency(0), "link latency is 0; allowed: 1 to 16"),
+        (lambda: LinkLatency(1, 17), "crossing latency is 17; allowed: 1 to 16"),
+        (lambda: LinkLatency(1, 2, 0), "chiplet columns is 0; allowed: 1 or more"),
+        (
+            lambda: NetworkMesh(3, 1, 64, 2, 4, latency=LinkLatency(1, 16, 2, 1)),
+            "buffer_depth is 4; allowed with links of 16 cycles: 1 to 2",
+        ),
+        (lambda: LinkPipeline(64, 2, 0), "stages is 0; allowed: 1 to 15"),
+    ],
+)
+def test_invalid_latencies_are_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_packet_to_outside_the_mesh_is_reported_and_does_not_disturb_others() -> None:
