@@ -2,9 +2,12 @@
 
     python scripts/compiler_benchmark.py ../shared/data/dfg
 
-Prints a line for each graph and array: nodes, the bounds ResMII and RecMII, the interval reached,
-what found it, seconds, and where it lies above the bound, why. The last line is the share at the
-bound. Ends with 1 if a graph could not be mapped.
+Prints a line for each graph and array: nodes, the bounds by resources (operation slots, edge ports,
+predicates), by recurrences and by the array's software-pipeline stages, the interval reached, what
+found it, seconds of a processor, and what limits it: the resource of the bound, or where the
+interval lies above, what the exact method finds in the way. The last lines are the shares at
+max(ResMII, RecMII), and at the bound with the stages too. Ends with 1 if a graph could not be
+mapped.
 """
 
 import argparse
@@ -12,15 +15,25 @@ import time
 from pathlib import Path
 
 from octopus.hw.config import OctopusConfig, PeaConfig
-from octopus.sched.compile.bounds import recurrence_bound
-from octopus.sched.compile.compiler import ATTEMPTS, EFFORT, Compiled, compile_graph
+from octopus.sched.compile.bounds import recurrence_bound, resource_bounds, stage_bound
+from octopus.sched.compile.compiler import (
+    ATTEMPTS,
+    EFFORT,
+    Compiled,
+    compile_graph,
+    explain,
+    window_of,
+)
 from octopus.sched.compile.dot import read_dot
 from octopus.sched.compile.errors import CompileError
 from octopus.sched.compile.graph import Graph
 from octopus.sched.compile.listing import listing
+from octopus.sched.compile.lower import lower
 from octopus.sched.compile.picture import draw
 from octopus.sched.kernels.compiled import CompiledTask
 from octopus.sched.kernels.registry import kernels
+
+GOAL_SECONDS = 60
 
 
 def graphs(folder: Path | None) -> list[tuple[str, Graph]]:
@@ -35,16 +48,23 @@ def graphs(folder: Path | None) -> list[tuple[str, Graph]]:
     return found
 
 
+def least(pea: PeaConfig, compiled: Compiled) -> tuple[int, int, int]:
+    """ResMII, RecMII, and what the stages ask."""
+    lowered = lower(compiled.graph, pea.pipeline_stages)
+    return (
+        resource_bounds(lowered, pea)[0].interval,
+        recurrence_bound(lowered, pea.pipeline_stages).interval,
+        stage_bound(lowered, pea, window_of(lowered, pea)).interval,
+    )
+
+
 def report(name: str, pea: PeaConfig, compiled: Compiled) -> str:
     """One line."""
-    lowered = compiled.mapping.graph
-    recurrence = recurrence_bound(lowered, pea.pipeline_stages).interval
-    others = [b for b in compiled.bounds if not b.resource.startswith("recurrence")]
-    limit = compiled.limits or compiled.bounds[0].resource
+    resources, recurrence, stages = least(pea, compiled)
     return (
-        f"{name:24} {pea.rows}x{pea.columns} {len(lowered.nodes):5} "
-        f"{others[0].interval:6} {recurrence:6} {compiled.interval:4} {compiled.method:9} "
-        f"{compiled.seconds:7.1f}  {limit}"
+        f"{name:24} {pea.rows}x{pea.columns} {len(compiled.mapping.graph.nodes):5} "
+        f"{resources:6} {recurrence:6} {stages:6} {compiled.interval:4} {compiled.method:9} "
+        f"{compiled.seconds:7.1f}  {explain(compiled)}"
     )
 
 
@@ -61,8 +81,8 @@ def main() -> int:
     parser.add_argument("--only", help="part of a graph's name")
     parser.add_argument("--output", type=Path, help="folder for listings and pictures")
     arguments = parser.parse_args()
-    print(f"{'graph':24} size nodes ResMII RecMII   II method    seconds  limit")
-    reached = total = failed = 0
+    print(f"{'graph':24} size nodes ResMII RecMII stages   II method    seconds  limit")
+    reached = both = slow = total = failed = 0
     base = OctopusConfig.load("default").pea
     for size in arguments.sizes:
         pea = base.model_copy(update={"rows": size, "columns": size})
@@ -85,14 +105,17 @@ def main() -> int:
                 print(f"{name:24} {size}x{size} failed after {seconds:.1f} s: {error}")
                 continue
             reached += compiled.interval == compiled.bound
+            both += compiled.interval == max(least(pea, compiled)[:2])
+            slow += compiled.seconds > GOAL_SECONDS
             print(report(name, pea, compiled), flush=True)
             if arguments.output:
                 arguments.output.mkdir(parents=True, exist_ok=True)
                 stem = arguments.output / f"{name}_{size}x{size}"
                 stem.with_suffix(".txt").write_text(listing(compiled))
                 draw(compiled, stem.with_suffix(".png"))
-    share = 100 * reached / max(total, 1)
-    print(f"{reached} of {total} at the bound ({share:.1f} %; goal 95 %), {failed} failed")
+    share = 100 * both / max(total, 1)
+    print(f"{both} of {total} at max(ResMII, RecMII) ({share:.1f} %; goal 95 %), {failed} failed")
+    print(f"{reached} at the bound with the stages; {slow} took more than {GOAL_SECONDS} s")
     return 1 if failed else 0
 
 

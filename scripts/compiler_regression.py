@@ -25,6 +25,7 @@ from octopus.verify.bench.tbu_tasks import run_golden
 
 SIZES = [(4, 4), (2, 2), (3, 2), (8, 8)]
 LATENCIES = [2, 1, 3]
+REPORT_EVERY = 25
 
 
 def golden_config(seed: int) -> OctopusConfig:
@@ -58,6 +59,8 @@ def main() -> int:
     parser.add_argument("--graphs", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="seed of the first case")
     parser.add_argument("--operations", type=int, default=12, help="of a graph, at most")
+    parser.add_argument("--attempts", type=int, default=4, help="of the heuristic")
+    parser.add_argument("--effort", type=float, default=2.0, help="of the exact method")
     parser.add_argument("--rtl", type=Path, help="configuration of a chip with one TBU")
     arguments = parser.parse_args()
     chip = config = None
@@ -73,7 +76,9 @@ def main() -> int:
     seeds = range(arguments.first, arguments.first + arguments.graphs)
     for seed in track(seeds, "graphs", disable=not sys.stderr.isatty()):
         source = random.Random(seed)
-        task = random_task(source, arguments.operations, f"random_{seed}")
+        task = random_task(
+            source, arguments.operations, f"random_{seed}", arguments.attempts, arguments.effort
+        )
         arrays = random_arrays(task, source)
         target = config or golden_config(seed)
         try:
@@ -91,6 +96,10 @@ def main() -> int:
             chip.reset()  # The case before has a kernel of the same number.
             ran = run(ChipDriver(chip), lay_out(task, target), arrays)
             wrong = differences(task, arrays, ran.outputs)
+        ran_now = seed - arguments.first + 1
+        if ran_now % REPORT_EVERY == 0:
+            seconds = time.monotonic() - begin
+            print(f"{ran_now} graphs, {len(failed)} wrong, {seconds:.0f} s", flush=True)
         if wrong:
             failed.append((seed, ", ".join(wrong)))
             print(f"seed {seed}: {failed[-1][1]}", flush=True)

@@ -10,7 +10,7 @@ from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds, stage
 from .capabilities import capable
 from .emit import Emitter, Program, assemble
 from .errors import CompileError
-from .exact import solve
+from .exact import limiting, solve
 from .graph import Graph, Role
 from .lower import lower
 from .mapping import Mapping
@@ -145,6 +145,22 @@ def compile_graph(
         f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "
         f"the array has {pea.context_slots} context slots" + (f"; {limits[-1]}" if limits else "")
     )
+
+
+def explain(compiled: Compiled, effort: float = EFFORT) -> str:
+    """Why no smaller interval was found: the resources that the exact method finds in the way."""
+    if compiled.interval == 1:
+        return ""
+    interval = compiled.interval - 1
+    for bound in compiled.bounds:
+        if bound.interval > interval:
+            return bound.resource
+    lowered = lower(compiled.graph, compiled.pea.pipeline_stages)
+    window = window_of(lowered, compiled.pea)
+    found = limiting(lowered, compiled.pea, interval, window, effort)
+    if found:
+        return f"interval {interval} for want of any of: {', '.join(found)}"
+    return compiled.limits
 
 
 def _limit(tried: Tried, reason: str) -> str:

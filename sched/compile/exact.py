@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 
 from octopus.hw.config import PeaConfig
 
+from .bounds import resource_bounds
 from .exact_facts import Facts, Literal, Relaxation
 from .exact_nodes import Nodes
 from .exact_routes import Routes
@@ -18,7 +19,7 @@ from .exact_solution import Solution
 from .exact_validity import ExactValidity
 from .exact_windows import Windows
 from .fabric import ConflictError, Place
-from .graph import Graph
+from .graph import Graph, Role
 from .mapping import Mapping
 from .validity import Validity
 
@@ -76,18 +77,37 @@ def solve(
     effort: CP-SAT's deterministic time, about seconds. hints: what the heuristic had placed.
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
-    for search in SEARCHES:
+    side = least_side(graph, pea, interval)
+    for number, search in enumerate(SEARCHES):
         left = min(effort - work, search.most)
-        if left <= 0 or size(graph, pea, interval, search) > LARGEST:
+        if left <= 0 or size(graph, pea, interval, search, side + number) > LARGEST:
             break
-        last = _run(graph, pea, interval, window, search, left, seed, hints)
+        last = _run(graph, pea, interval, window, search, side + number, left, seed, hints)
         work += last.work
         if last.mapping is not None:
             break
     return replace(last, work=work)
 
 
-def size(graph: Graph, pea: PeaConfig, interval: int, search: Search) -> int:
+FILLED = 0.7
+"""Share of the slots of a part of the array that operations may take."""
+
+
+def least_side(graph: Graph, pea: PeaConfig, interval: int) -> int:
+    """The side of a part of the array that has the resources for a graph, and some more."""
+    operations = sum(1 for _ in graph.of_role(Role.COMPUTE))
+    whole = max(pea.rows, pea.columns)
+    for side in range(2, whole):
+        part = pea.model_copy(
+            update={"rows": min(side, pea.rows), "columns": min(side, pea.columns)}
+        )
+        enough = operations <= FILLED * part.rows * part.columns * interval
+        if enough and resource_bounds(graph, part)[0].interval <= interval:
+            return side
+    return whole
+
+
+def size(graph: Graph, pea: PeaConfig, interval: int, search: Search, side: int) -> int:
     """About how many facts a model has."""
     windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
     cycles = 0
@@ -95,7 +115,7 @@ def size(graph: Graph, pea: PeaConfig, interval: int, search: Search) -> int:
         if users:
             last = max(windows.times(sink[0])[-1] for sink, _ in users)
             cycles += last - windows.times(a)[0] + 1
-    return cycles * pea.rows * pea.columns * (12 if search.copies else 7)
+    return cycles * min(side, pea.rows) * min(side, pea.columns) * (12 if search.copies else 7)
 
 
 def _run(
@@ -104,13 +124,14 @@ def _run(
     interval: int,
     window: int,
     search: Search,
+    side: int,
     effort: float,
     seed: int,
     hints: Hints | None,
     relaxed: Relaxation = Relaxation(),  # noqa: B008
 ) -> Outcome:
     windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
-    facts = Facts(graph, pea, interval, window, windows, relaxed)
+    facts = Facts(graph, pea, interval, window, windows, side, relaxed)
     nodes = Nodes(facts)
     if nodes.homeless is not None:
         return Outcome(None, True, 0.0, f"stages: {nodes.homeless} would be done after the last")
@@ -133,7 +154,8 @@ def _run(
     status = solver.solve(facts.model)
     work = solver.response_proto.deterministic_time
     if status == cp_model.INFEASIBLE:
-        return Outcome(None, True, work, "proven that none exists in its windows of time")
+        reason = "proven that none exists in its windows of time"
+        return Outcome(None, facts.whole, work, reason if facts.whole else "too small a part")
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Outcome(None, False, work, "effort spent")
     if relaxed != Relaxation():
@@ -157,22 +179,28 @@ RESOURCES = {
     "links": "links",
     "turns": "the route of an instruction",
     "ports": "memory ports",
-    "stages": "pipeline stages",
 }
+MOST_STAGES = 8
+"""Software-pipeline stages that an instruction can name."""
 
 
 def limiting(
     graph: Graph, pea: PeaConfig, interval: int, window: int, effort: float, seed: int = 1
 ) -> list[str]:
-    """The resources each of which, were it unlimited, would let an interval be reached."""
-    search = SEARCHES[0]
-    if size(graph, pea, interval, search) > LARGEST:
+    """The resources each of which, were there more, would let an interval be reached."""
+    search, side = SEARCHES[0], max(pea.rows, pea.columns)
+    if size(graph, pea, interval, search, side) > LARGEST:
         return []
     found = []
+    share = effort / (len(RESOURCES) + 1)
     for field, name in RESOURCES.items():
         relaxed = Relaxation(**{field: True})
-        share = effort / len(RESOURCES)
-        ran = _run(graph, pea, interval, window, search, share, seed, None, relaxed)
+        ran = _run(graph, pea, interval, window, search, side, share, seed, None, relaxed)
         if ran.mapping is not None:
             found.append(name)
+    if 1 < window < MOST_STAGES:
+        more = pea.model_copy(update={"stages": MOST_STAGES})
+        ran = _run(graph, more, interval, MOST_STAGES, search, side, share, seed, None)
+        if ran.mapping is not None:
+            found.append(f"software-pipeline stages ({pea.stages})")
     return found

@@ -28,11 +28,14 @@ class Relaxation:
     links: bool = False
     turns: bool = False
     ports: bool = False
-    stages: bool = False
 
 
 class Facts:
     """The facts of a lowered graph at an interval.
+
+    Parameters
+    ----------
+    side: rows and columns of the north-western part of the array that is used.
 
     Attributes
     ----------
@@ -49,6 +52,7 @@ class Facts:
         interval: int,
         window: int,
         windows: Windows,
+        side: int,
         relaxed: Relaxation,
     ) -> None:
         self.graph, self.pea, self.windows, self.relaxed = graph, pea, windows, relaxed
@@ -65,7 +69,10 @@ class Facts:
         self.copied: dict[tuple[Net, Place, int], Literal] = {}
         self.kept: dict[tuple[Net, Place, int], Literal] = {}
         self.seen: dict[tuple[str, Place, int], Literal] = {}
-        self.places: list[Place] = [(r, c) for r in range(pea.rows) for c in range(pea.columns)]
+        rows, columns = min(side, pea.rows), min(side, pea.columns)
+        self.places: list[Place] = [(r, c) for r in range(rows) for c in range(columns)]
+        self.ports = [*range(rows), *(pea.rows + c for c in range(columns))]
+        self.whole = (rows, columns) == (pea.rows, pea.columns)
         self._groups: dict[tuple[object, ...], list[Literal]] = {}
         self._named: dict[tuple[object, ...], Literal] = {}
         self.strict = window > 1 and (graph.loops > 1 or graph.outer or bool(graph.exits))
@@ -115,7 +122,7 @@ class Facts:
 
     def gate(self, literal: Literal, place: Place, time: int) -> None:
         """The literal is an instruction that acts by its stage: a slot of a PE has one."""
-        if self.fabric.window > 1 and not self.relaxed.stages:
+        if self.fabric.window > 1:
             slot = time % self.interval
             self.share_named(literal, ("stage", slot, place), self.fabric.stage(time))
 

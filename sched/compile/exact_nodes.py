@@ -29,7 +29,7 @@ class Nodes:
             for node in graph.of_role(Role.STORE)
             if node.access is not None and node.pair is None
         ]
-        crowded = len(list(graph.of_role(Role.STORE))) > facts.fabric.ports
+        crowded = len(list(graph.of_role(Role.STORE))) > len(facts.ports)
         self._alone = {array for array in arrays if arrays.count(array) > 1 or not crowded}
         for node in graph.nodes.values():
             options = self._compute(node) if node.role is Role.COMPUTE else self._stream(node)
@@ -60,7 +60,7 @@ class Nodes:
         for time in facts.windows.times(node.name):
             if time < 0 or (limited and time >= facts.end):
                 continue
-            for port in range(facts.fabric.ports):
+            for port in facts.ports:
                 literal = facts.bound[node.name, port, time] = facts.new()
                 options.append(literal)
                 if load:

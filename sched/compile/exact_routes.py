@@ -24,6 +24,7 @@ class Routes:
 
     def __init__(self, facts: Facts, copies: bool) -> None:
         self.facts, self.copies = facts, copies
+        self._inside = frozenset(facts.places)
         nets: dict[Net, list[str]] = {}
         for name, users in facts.mapping.users.items():
             for sink, use in users:
@@ -86,8 +87,7 @@ class Routes:
         key = (net, place, time - 1)
         turned = [index[key] for index in (facts.turned, facts.read) if key in index]
         for direction, (down, right) in enumerate(MOVES):
-            row, column = place[0] + down, place[1] + right
-            inside = 0 <= row < facts.pea.rows and 0 <= column < facts.pea.columns
+            inside = (place[0] + down, place[1] + right) in self._inside
             if not inside and not (leaves and facts.port_at(place, direction) is not None):
                 continue
             straight = facts.entering(net, place, OPPOSITE[direction], time - 1)
@@ -140,7 +140,7 @@ class Routes:
         """A store's word is on an edge link when it leaves."""
         facts = self.facts
         for time in facts.windows.times(store):
-            for port in range(facts.fabric.ports):
+            for port in facts.ports:
                 if (store, port, time) not in facts.bound:
                     continue
                 direction = WEST if port < facts.fabric.rows else NORTH

@@ -125,8 +125,9 @@ def _operations_before_exits(graph: Graph) -> None:
 def _predicates(graph: Graph) -> None:
     """Give every user of a predicate a writer; users of one predicate may share it.
 
-    A comparison of the same iteration writes the predicate bit itself for its first user; a value
-    from elsewhere passes through an instruction on the user's PE.
+    A comparison of the same iteration writes the predicate bit itself for its first user, and one
+    of words from streams is done again for others; a value from elsewhere passes through an
+    instruction on the user's PE.
     """
     writers: dict[str, str] = {}
     for node in list(graph.nodes.values()):
@@ -137,9 +138,20 @@ def _predicates(graph: Graph) -> None:
         direct = producer.role is Role.COMPUTE and use.distance == 0
         if direct and use.producer not in writers and producer.predicate is None:
             writers[use.producer] = node.name
+        elif direct and _of_words(graph, producer):
+            again = replace(producer, name=graph.fresh(f"{producer.name}_again"))
+            graph.change(node.name, predicate=graph.add(again))
         else:
             copy = _pass(graph, use, f"{node.name}_if")
             graph.change(node.name, predicate=copy)
+
+
+def _of_words(graph: Graph, node: Node) -> bool:
+    """Whether a node computes on nothing but words of streams, unconditionally."""
+    loads = all(
+        graph.nodes[use.producer].role is Role.LOAD and not use.distance for use in node.uses
+    )
+    return loads and node.predicate is None and not node.exit
 
 
 def _delays(graph: Graph) -> None:

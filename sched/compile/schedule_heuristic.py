@@ -170,7 +170,7 @@ class Attempt:
         ]
 
     def _companions_last(self, order: list[str]) -> list[str]:
-        """The order with what only passes a stream's word as predicate after its user."""
+        """The order with what only passes a value on as predicate after its user."""
         users = self.mapping.users
         self.companions = {
             name
@@ -178,10 +178,6 @@ class Attempt:
             if self.graph.nodes[name].operation is Operation.PASS
             and len(users[name]) == 1
             and users[name][0][0][1] == PREDICATE
-            and all(
-                self.graph.nodes[use.producer].role is Role.LOAD
-                for use in self.graph.nodes[name].uses
-            )
         }
         result = []
         for name in order:
@@ -588,10 +584,28 @@ class Attempt:
     def _predicate(self, use: Use, first: int, count: int) -> Costs:
         cost = np.full((count, self.fabric.rows, self.fabric.columns), NEVER)
         if use.producer not in self.mapping.places:
-            return np.full_like(cost, 0.0 if use.producer in self.companions else NEVER)
+            return (
+                self._companion(use.producer, first, cost)
+                if use.producer in self.companions
+                else cost
+            )
         place, made = self.mapping.places[use.producer]
         start = made + self.latency - first
         cost[max(0, start) : max(0, start + self.interval), place[0], place[1]] = 0.0
+        return cost
+
+    def _companion(self, name: str, first: int, cost: Costs) -> Costs:
+        """The cost of a predicate that is passed on, on the same PE, within an interval before."""
+        ready = first - self.latency
+        begin = max(0, ready - self.interval + 1)
+        last = ready + len(cost) - 1
+        if last < begin:
+            return cost
+        own = self._execution(self.graph.nodes[name], begin, last, True)
+        for k in range(len(cost)):
+            to = ready + k - begin + 1
+            if to > 0:
+                cost[k] = own[max(0, to - self.interval) : to].min(axis=0)
         return cost
 
     def _pull(self, node: Node, first: int, last: int) -> Costs:
@@ -609,9 +623,9 @@ class Attempt:
                 continue
             place, time = self.mapping.places[user]
             distance = abs(rows - place[0]) + abs(columns - place[1])
-            if number == PREDICATE:
-                distance = np.where(distance > 0, NEVER, 0)
             slack = time + use.distance * self.interval - times - self.latency
+            if number == PREDICATE:
+                distance = np.where((distance > 0) | (slack >= self.interval), NEVER, 0)
             needed = np.maximum(distance - (0 if use.distance else 1), 0)
             cost += np.where(slack < needed, NEVER, 0.0) + distance
         return cost
