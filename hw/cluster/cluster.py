@@ -40,7 +40,16 @@ def network_link(config: OctopusConfig, network: str) -> NetworkLink:
     return NetworkLink(bits, section.virtual_channels)
 
 
-def network_endpoint(config: OctopusConfig, network: str, host: bool = False) -> NetworkEndpoint:
+def is_direct(config: OctopusConfig, network: str) -> bool:
+    """Whether what is between a cluster and its router takes no cycles: if it is simple."""
+    section: NetworkConfig = getattr(config, f"{network}_network")
+    simple = section.virtual_channels == 1 and section.routing == "dimension_ordered"
+    return network == "control" and simple
+
+
+def network_endpoint(
+    config: OctopusConfig, network: str, host: bool = False, direct: bool = False
+) -> NetworkEndpoint:
     """An endpoint of ``network`` that knows the size of the mesh."""
     section: NetworkConfig = getattr(config, f"{network}_network")
     return NetworkEndpoint(
@@ -51,6 +60,7 @@ def network_endpoint(config: OctopusConfig, network: str, host: bool = False) ->
         config.mesh.rows,
         message_classes=MESSAGE_CLASSES[network],
         host=host,
+        direct=direct,
     )
 
 
@@ -130,6 +140,7 @@ class Cluster(Block):
     def _network(self, m: Module, platform: Any, network: str) -> NetworkEndpoint:
         """The router and endpoint of a network."""
         section: NetworkConfig = getattr(self.config, f"{network}_network")
+        direct = is_direct(self.config, network)
         router = Router(
             network_link(self.config, network).flit_bits,
             section.virtual_channels,
@@ -137,8 +148,9 @@ class Cluster(Block):
             routing=section.routing,
             message_classes=MESSAGE_CLASSES[network],
             single_flit=network == "control",
+            direct=direct,
         )
-        endpoint = network_endpoint(self.config, network)
+        endpoint = network_endpoint(self.config, network, direct=direct)
         add_block(m, platform, f"{network}_router", router)
         add_block(m, platform, f"{network}_endpoint", endpoint)
         self._place(m, router)

@@ -42,6 +42,8 @@ class NetworkEndpoint(Block):
     columns, rows: size of the mesh, for the check of destinations.
     free_choice: as for ``Router``.
     host: this is the host bridge's endpoint, on the west port of router (0, 0).
+    direct: next to a router with ``direct``: ``link_out`` is no register, and what comes to an
+        empty queue is offered at once. Only with one channel a class.
 
     Ports
     -----
@@ -54,8 +56,9 @@ class NetworkEndpoint(Block):
     parity_error (out, registered): a flit with wrong parity came from the network.
 
     Timing: a flit taken from ``inject`` in cycle t is on the link in t + 1; one on the link in
-    cycle t is offered by ``eject`` in t + 1. One flit a cycle each way. ``inject.ready`` depends
-    combinationally on ``inject`` (valid and payload); ``eject`` is independent of its ``ready``.
+    cycle t is offered by ``eject`` in t + 1; with ``direct`` both happen in t. One flit a cycle
+    each way. ``inject.ready`` depends combinationally on ``inject`` (valid and payload); ``eject``
+    is independent of its ``ready``, and with ``direct`` depends combinationally on ``link_in``.
 
     Errors: a first flit with wrong parity is discarded, one inside a packet is delivered with
     head and tail set: the packet broke off. Both are reported by ``parity_error``. What follows of
@@ -74,6 +77,7 @@ class NetworkEndpoint(Block):
         message_classes: int | None = None,
         host: bool = False,
         free_choice: bool = False,
+        direct: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
@@ -89,6 +93,11 @@ class NetworkEndpoint(Block):
         self.class_channels = virtual_channels // classes
         self.host = host
         self.free_choice = free_choice
+        self.direct = direct
+        if direct and self.class_channels != 1:
+            raise ValueError(
+                f"direct is True; allowed: only with one channel a class, not {self.class_channels}"
+            )
         flits = stream.Signature(Flit(flit_bits))
         link = NetworkLink(flit_bits, virtual_channels)
         super().__init__(
@@ -110,6 +119,7 @@ class NetworkEndpoint(Block):
             message_classes=classes,
             host=host,
             free_choice=free_choice,
+            direct=direct,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -163,7 +173,8 @@ class NetworkEndpoint(Block):
                 m.d.comb += [flit.eq(source.payload), channel.eq(wanted)]
         sending = Signal()
         m.d.comb += sending.eq(requests.any())
-        m.d.sync += [
+        link = m.d.comb if self.direct else m.d.sync
+        link += [
             self.link_out.valid.eq(sending),
             self.link_out.flit.eq(flit),
             self.link_out.parity.eq(odd_parity(flit)),
@@ -232,6 +243,7 @@ class NetworkEndpoint(Block):
         begun = Signal(name=f"begun_{channel}")
         offered = Signal(name=f"offered_{channel}")
         following = Signal.like(level, name=f"following_level_{channel}")
+        first = Signal(Flit(self.flit_bits), name=f"first_{channel}")
         m.d.comb += [
             write.en.eq(self.link_in.valid & (self.link_in.channel == channel)),
             write.data.flit.payload.eq(self.link_in.flit.payload),
@@ -241,7 +253,14 @@ class NetworkEndpoint(Block):
             offered.eq(present & ~read.data.discard),
             leaves.eq(taken | (present & read.data.discard)),
             following.eq(level + write.en - leaves),
+            first.eq(read.data.flit),
         ]
+        if self.direct:
+            with m.If(~present):
+                m.d.comb += [
+                    first.eq(write.data.flit),
+                    offered.eq(write.en & ~write.data.discard),
+                ]
         m.d.sync += [
             level.eq(following),
             present.eq(following != 0),
@@ -254,7 +273,7 @@ class NetworkEndpoint(Block):
             m.d.comb += port.addr.eq(index)
             with m.If(moves):
                 m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
-        return read.data.flit, offered, taken
+        return first, offered, taken
 
     def _merge(
         self, m: Module, platform: Any, index: int, queues: list[tuple[Any, Signal, Signal]]

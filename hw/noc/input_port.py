@@ -41,6 +41,11 @@ class _Queue:
         self.read_index = Signal(range(depth), name=f"read_index_{channel}")
         self.arrives = Signal(name=f"arrives_{channel}")
         self.leaves = Signal(name=f"leaves_{channel}")
+        # The first flit and whether there is one: in the buffer or, with ``bypass``, on the link.
+        self.first = Signal(RouteNote(virtual_channels), name=f"first_{channel}")
+        self.offers = Signal(name=f"offers_{channel}")
+        self.passes = Signal(name=f"passes_{channel}")
+        """The first flit leaves from the link."""
 
 
 class InputPort(Block):
@@ -57,6 +62,8 @@ class InputPort(Block):
     side: the router's side; only the turns from there are built.
     free_choice: a packet takes any free channel of its class, else the one its flow belongs to.
     routing, single_flit, arbiter: as for ``Router``.
+    bypass: a flit that finds the buffer empty is offered while it is on the link already. Only with
+        one channel, ``single_flit`` and dimension-ordered routing.
 
     Ports
     -----
@@ -75,9 +82,10 @@ class InputPort(Block):
     a packet that was ended so). The endpoint there discards it. Routers on the way see the same
     flits and do the same, so no channel stays occupied by a packet whose tail is lost.
 
-    Timing: a flit on the link in cycle t is offered from cycle t + 1. ``request`` depends
-    combinationally on ``packet_ready`` and ``flit_ready``, never on ``grant``. The credit is on
-    the link in the cycle after the grant.
+    Timing: a flit on the link in cycle t is offered from cycle t + 1, with ``bypass`` from t if no
+    other is in the buffer (then ``request`` and ``offer`` depend combinationally on the link).
+    ``request`` depends combinationally on ``packet_ready`` and ``flit_ready``, never on ``grant``.
+    The credit is on the link in the cycle after the grant.
     """
 
     def __init__(
@@ -92,8 +100,15 @@ class InputPort(Block):
         routing: str = "dimension_ordered",
         single_flit: bool = False,
         arbiter: str = "matrix",
+        bypass: bool = False,
     ) -> None:
         validate_network(virtual_channels, buffer_depth, message_classes)
+        simple = virtual_channels == 1 and single_flit and routing == "dimension_ordered"
+        if bypass and not simple:
+            raise ValueError(
+                "bypass is True; allowed: only with virtual_channels 1, single_flit and "
+                "routing 'dimension_ordered'"
+            )
         if lanes not in (1, virtual_channels):
             raise ValueError(f"lanes is {lanes}; allowed: 1 or {virtual_channels}")
         self.flit_bits = flit_bits
@@ -106,6 +121,7 @@ class InputPort(Block):
         self.routing = routing
         self.single_flit = single_flit
         self.arbiter = arbiter
+        self.bypass = bypass
         self.turns = turns_from(routing, side)
         super().__init__(
             {
@@ -132,6 +148,7 @@ class InputPort(Block):
             routing=routing,
             single_flit=single_flit,
             arbiter=arbiter,
+            bypass=bypass,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -232,10 +249,21 @@ class InputPort(Block):
             write.en.eq(queue.arrives),
             read.addr.eq(_next_index(queue.read_index, depth)),
             following.eq(level + queue.arrives - queue.leaves),
+            queue.first.eq(queue.note),
+            queue.offers.eq(queue.present),
         ]
+        if self.bypass:
+            with m.If(~queue.present):
+                m.d.comb += [
+                    queue.first.eq(note),
+                    queue.offers.eq(queue.arrives),
+                    queue.passes.eq(queue.leaves),
+                ]
         m.d.sync += [
             level.eq(following),
-            queue.present.eq(Mux(queue.leaves, several, queue.present) | queue.arrives),
+            queue.present.eq(
+                Mux(queue.leaves, several, queue.present) | (queue.arrives & ~queue.passes)
+            ),
             several.eq(following > 1),
             self.link.credit[channel].eq(queue.leaves),
         ]
@@ -306,9 +334,9 @@ class InputPort(Block):
                 m.d.comb += [
                     self.request[lane].eq(want),
                     self.channel[lane].eq(channel),
-                    self.tail[lane].eq(queue.note.tail),
-                    self.offer[lane].flit.head.eq(queue.note.head),
-                    self.offer[lane].flit.tail.eq(queue.note.tail),
+                    self.tail[lane].eq(queue.first.tail),
+                    self.offer[lane].flit.head.eq(queue.first.head),
+                    self.offer[lane].flit.tail.eq(queue.first.tail),
                 ]
         return selected
 
@@ -332,11 +360,11 @@ class InputPort(Block):
                     aim.flit_ready[output].eq(self.flit_ready[output]),
                 ]
             return aim.want, aim.channel
-        channel = Const(queue.channel) if count == 1 else queue.note.channel
+        channel = Const(queue.channel) if count == 1 else queue.first.channel
         want = Signal(len(Port), name=f"want_{queue.channel}")
-        with m.If(queue.present):
+        with m.If(queue.offers):
             m.d.comb += want.eq(
-                fixed_aim(queue.note, channel, list(self.packet_ready), list(self.flit_ready))
+                fixed_aim(queue.first, channel, list(self.packet_ready), list(self.flit_ready))
             )
         return want, channel
 
@@ -359,6 +387,12 @@ class InputPort(Block):
                 m.d.comb += write.addr.eq(i * rows + queue.write_index)
             with m.If(selected[i] if i else Const(1)):
                 m.d.comb += read.addr.eq(i * rows + queue.read_index)
+        if self.bypass:
+            with m.If(~queues[0].present):
+                m.d.comb += [
+                    offer.flit.payload.eq(self.link.flit.payload),
+                    offer.parity.eq(parity),
+                ]
 
 
 def _next_index(index: Signal, depth: int) -> Value:

@@ -2,7 +2,7 @@
 
 import enum
 
-from amaranth.hdl import Cat, Shape, Value, ValueCastable, unsigned
+from amaranth.hdl import Shape, Value, ValueCastable, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -89,7 +89,7 @@ def odd_parity(flit: ValueCastable) -> Value:
 
 def parity_is_wrong(flit: ValueCastable, parity: Value) -> Value:
     """High if a flit and its parity bit disagree."""
-    return ~Cat(flit, parity).xor()
+    return odd_parity(flit) ^ parity
 
 
 def validate_network(virtual_channels: int, buffer_depth: int, message_classes: int) -> None:

@@ -25,7 +25,7 @@ class NetworkMesh(Block):
     ----------
     columns, rows: size of the mesh. buffer_depth: that for links of one cycle.
     latency: of the links between routers; those of endpoints take one cycle.
-    Others as for ``Router``.
+    Others as for ``Router`` (the host's endpoint is never ``direct``).
 
     Ports
     -----
@@ -51,6 +51,7 @@ class NetworkMesh(Block):
         hold_output: bool = False,
         single_flit: bool = False,
         latency: LinkLatency = ONE_CYCLE,
+        direct: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         buffer_depth = latency.buffer_depth(buffer_depth, columns, rows)
@@ -65,6 +66,7 @@ class NetworkMesh(Block):
             "free_choice": free_choice,
             "hold_output": hold_output,
             "single_flit": single_flit,
+            "direct": direct,
         }
         self.message_classes = classes
         nodes = columns * rows + 1
@@ -153,6 +155,7 @@ class NetworkMesh(Block):
             self.message_classes,
             host=host,
             free_choice=bool(self._router["free_choice"]),
+            direct=bool(self._router["direct"]) and not host,
         )
         add_block(m, platform, f"endpoint_{node}", endpoint)
         for index in range(self.message_classes):

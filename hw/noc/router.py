@@ -39,6 +39,8 @@ class Router(Block):
         long packets if buffers hold a whole one.
     single_flit: every packet has one flit (smaller); then ``head`` and ``tail`` are always set.
     arbiter: ``"matrix"`` (least recently granted first) or ``"round_robin"``.
+    direct: the local input is not behind a link register but next to an endpoint with ``direct``:
+        its flits pass an empty buffer (``bypass`` of ``InputPort``).
 
     Ports
     -----
@@ -49,8 +51,9 @@ class Router(Block):
     parity_error (out, a bit a :class:`Port`, registered): a flit arrived with wrong parity.
 
     Timing: a flit on an input link in cycle t is on the output link in cycle t + 2 if its output
-    is free: one cycle in the router, one on the link. A channel carries one flit a cycle with
-    ``buffer_depth`` >= 4. There is no combinational path from input to output ports.
+    is free: one cycle in the router, one on the link; with ``direct`` one on the local input in
+    t + 1. A channel carries one flit a cycle with ``buffer_depth`` >= 4. There is no combinational
+    path from input to output ports.
 
     Errors: a flit with wrong parity is reported by ``parity_error``. It ends its packet and goes on
     with its wrong parity, so that its destination sees it too; a packet's first flit goes to the
@@ -73,6 +76,7 @@ class Router(Block):
         hold_output: bool = False,
         single_flit: bool = False,
         arbiter: str = "matrix",
+        direct: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
@@ -89,6 +93,7 @@ class Router(Block):
         if arbiter not in ARBITERS:
             raise ValueError(f"arbiter is {arbiter!r}; allowed: {', '.join(ARBITERS)}")
         self.arbiter = arbiter
+        self.direct = direct
         link = NetworkLink(flit_bits, virtual_channels)
         sides = {f"{port.name.lower()}_in": In(link) for port in Port}
         sides |= {f"{port.name.lower()}_out": Out(link) for port in Port}
@@ -109,6 +114,7 @@ class Router(Block):
             hold_output=hold_output,
             single_flit=single_flit,
             arbiter=arbiter,
+            direct=direct,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -161,6 +167,7 @@ class Router(Block):
             self.routing,
             self.single_flit,
             self.arbiter,
+            bypass=self.direct and side is Port.LOCAL,
         )
         add_block(m, platform, f"{side.name.lower()}_input", block)
         connect(m, flipped(getattr(self, f"{side.name.lower()}_in")), block.link)

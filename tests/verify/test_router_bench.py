@@ -20,6 +20,7 @@ from octopus.verify.golden.router import (
 
 SHAPES: dict[str, tuple[int, int, int, int, dict[str, Any]]] = {
     "control": (79, 1, 4, 1, {"single_flit": True}),
+    "direct": (79, 1, 4, 1, {"single_flit": True, "direct": True}),
     "data": (64, 2, 4, 2, {"arbiter": "round_robin"}),
     "shallow": (32, 2, 1, 2, {}),
     "two_channels_a_class": (32, 2, 5, 1, {"shared_lane": False}),
@@ -39,6 +40,7 @@ def test_router_bench(name: str) -> None:
             "ROUTER_BUFFER_DEPTH": str(depth),
             "ROUTER_MESSAGE_CLASSES": str(classes),
             "ROUTER_SINGLE_FLIT": str(int(options.get("single_flit", False))),
+            "ROUTER_DIRECT": str(int(options.get("direct", False))),
         },
     )
 

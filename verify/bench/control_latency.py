@@ -4,7 +4,8 @@ Two tasks with a branch between them, all operands constant: what is measured is
 The chip shows in cycles what each Task Block Unit does (``Activity``, a register); from the
 changes follow, exactly:
 
-- the completion of a task is offered in the cycle before the first that no longer shows OUTPUT;
+- the completion of a task is offered in the first cycle that no longer shows OUTPUT (in the one
+  before, the task is handed to the register that offers it);
 - the array makes its first step in the cycle after the first that shows RUN.
 """
 
@@ -171,14 +172,14 @@ def latency(events: Sequence[ActivityEvent]) -> Latency:
             began.append((event.cycle, event.unit))
         state[event.unit] = fields["state"]
     (end, first), (begin, second) = ended[-2], began[-1]
-    return Latency((begin + 1) - (end - 1), (first, second))
+    return Latency((begin + 1) - end, (first, second))
 
 
-def small_chip() -> OctopusConfig:
-    """Two clusters of two small Task Block Units, with room for large workflows."""
+def small_chip(columns: int = 2) -> OctopusConfig:
+    """A row of clusters of two small Task Block Units, with room for large workflows."""
     content = OctopusConfig.load("tiny").model_dump()
     content["name"] = "random"
-    content["mesh"] = {"rows": 1, "columns": 2}
+    content["mesh"] = {"rows": 1, "columns": columns}
     content["cluster"] |= {"task_block_units": 2, "memory_words": 16384}
     content["control_block_unit"] |= {"blocks": 128, "successors": 256}
     return OctopusConfig.model_validate(content)

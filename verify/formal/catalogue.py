@@ -47,6 +47,8 @@ NOC = [
         for side in ("NORTH", "EAST", "SOUTH", "WEST", "LOCAL")
     ),
     Claim("noc", partial(InputFlow, 1, 2), True),
+    Claim("noc", partial(InputFlow, 1, 2, single_flit=True, bypass=True), True),
+    Claim("noc", partial(InputFlow, 1, 4, single_flit=True, bypass=True)),
     Claim("noc", partial(InputFlow, 2, 2)),
     Claim("noc", partial(InputFlow, 2, 3)),
     Claim("noc", partial(InputFlow, 2, 4)),

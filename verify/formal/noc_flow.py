@@ -65,6 +65,8 @@ class InputFlow(Property):
         """A neighbour that keeps to the protocol."""
         link = dut.link
         self.assume(~link.valid | (link.channel < dut.virtual_channels))
+        if dut.single_flit:
+            self.assume(~link.valid | (link.flit.head & link.flit.tail))
         for channel in range(dut.virtual_channels):
             arrives = link.valid & (link.channel == channel)
             count = Signal(range(dut.buffer_depth + 2), name=f"stored{channel}")
@@ -112,13 +114,16 @@ class InputFlow(Property):
         m.d.sync += waiting.eq(waiting + arrives - left)
         with m.If(arrives):
             m.d.sync += packet.eq(here)
-        with m.If(~marked & mark & arrives):
+        passes = Signal()  # it leaves from the link
+        m.d.comb += passes.eq(left & (waiting == 0) & dut.bypass)
+        with m.If(~marked & mark & arrives & ~passes):
             m.d.sync += [marked.eq(1), note.eq(flit), way.eq(here), ahead.eq(waiting - left)]
         with m.Elif(marked & left):
             m.d.sync += ahead.eq(ahead - 1)
             with m.If(ahead == 0):
                 m.d.sync += marked.eq(0)
-        due = marked & left & (ahead == 0)
+        due = (marked & left & (ahead == 0)) | passes
+        came, its_way = Mux(passes, flit, note), Mux(passes, here, way)
         out, side, channel = Signal(len(note)), Signal(len(Port)), Signal(len(dut.channel[0]))
         for lane, leaving in enumerate(leaves):
             with m.If(leaving):
@@ -135,15 +140,20 @@ class InputFlow(Property):
         follows = left & open_packet
         size = dut.class_channels
         same_class = Array(i // size for i in range(dut.virtual_channels))
-        self.require("nothing leaves that did not arrive", ~left | (waiting != 0))
-        self.require("unchanged and in order", ~due | (out == note))
-        self.require("by its route", ~due | (side == way))
+        self.require("nothing leaves that did not arrive", ~left | (waiting != 0) | arrives)
+        if not dut.bypass:
+            self.require("nothing leaves as it arrives", ~left | (waiting != 0))
+        self.require("unchanged and in order", ~due | (out == came))
+        self.require("by its route", ~due | (side == its_way))
         self.require("head first", ~left | (head == ~open_packet))
         self.require(
             "a packet keeps together", ~follows | ((side == its_side) & (channel == its_channel))
         )
         self.require("stays in its class", ~left | (same_class[channel] == same_class[watched]))
-        self.cover("the last of a full buffer leaves", due & ~head & (waiting == 1) & mark)
+        follows_head = Const(1) if dut.single_flit else ~head
+        self.cover("the last of a full buffer leaves", due & follows_head & (waiting == 1) & mark)
+        if dut.bypass:
+            self.cover("passes at once", passes)
         self.cover("arrives at a nearly full buffer", marked & (ahead == dut.buffer_depth - 1))
 
 

@@ -5,6 +5,9 @@ from itertools import product
 
 import pytest
 
+from octopus.hw.noc.endpoint import NetworkEndpoint
+from octopus.hw.noc.input_port import InputPort
+from octopus.hw.noc.link import Port
 from octopus.hw.noc.link_pipeline import LinkLatency, LinkPipeline
 from octopus.hw.noc.mesh import NetworkMesh
 from octopus.verify.golden.router import (
@@ -18,6 +21,13 @@ from .harness import SEED, MeshHarness, Packet, latencies_one_by_one
 
 OPTIONS = {
     "control": {"flit_bits": 79, "virtual_channels": 1, "buffer_depth": 4},
+    "direct": {
+        "flit_bits": 79,
+        "virtual_channels": 1,
+        "buffer_depth": 4,
+        "single_flit": True,
+        "direct": True,
+    },
     "data": {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4},
     "shallow": {"flit_bits": 40, "virtual_channels": 2, "buffer_depth": 1},
     "lanes": {
@@ -52,6 +62,7 @@ def random_traffic(harness: MeshHarness, packets: int, longest: int) -> None:
     ("name", "size"),
     [
         ("control", (3, 2)),
+        ("direct", (3, 2)),
         ("data", (2, 2)),
         ("data", (1, 3)),
         ("data", (1, 1)),
@@ -63,7 +74,7 @@ def random_traffic(harness: MeshHarness, packets: int, longest: int) -> None:
 def test_every_packet_arrives_once_and_in_order(name: str, size: tuple[int, int]) -> None:
     options = OPTIONS[name]
     harness = MeshHarness(NetworkMesh(*size, **options), options["flit_bits"])
-    random_traffic(harness, 150, 1 if name == "control" else 6)
+    random_traffic(harness, 150, 1 if name in ("control", "direct") else 6)
     score = harness.run(rate=0.8, ready=0.6)
     assert score.received == score.sent
     assert score.parity_errors == 0
@@ -81,7 +92,10 @@ def test_zero_load_latency_is_two_cycles_a_router_and_two_for_the_interface(name
     for (source, destination), cycles in zip(pairs, latencies, strict=True):
         start, end = (0 if node == host else node for node in (source, destination))
         hops = abs(start % columns - end % columns) + abs(start // columns - end // columns) + 1
-        assert cycles == 2 * hops + 2, (source, destination)
+        # A direct endpoint takes no cycle to eject; to inject one less than none, for the first
+        # router's buffer is passed, too. The host's is not direct.
+        saved = (source != host) * 2 + (destination != host) if options.get("direct") else 0
+        assert cycles == 2 * hops + 2 - saved, (source, destination)
 
 
 LATENCIES = {
@@ -163,6 +177,7 @@ def test_packet_to_outside_the_mesh_is_reported_and_does_not_disturb_others() ->
         ({"flit_bits": 10}, "flit_bits is 10; allowed: 11 or more"),
         ({"message_classes": 3}, "message_classes is 3; allowed: divisors"),
         ({"routing": "random"}, "routing is 'random'; allowed: dimension_ordered"),
+        ({"arbiter": "random"}, "arbiter is 'random'; allowed: matrix, round_robin"),
     ],
 )
 def test_invalid_parameters_are_named(change: dict[str, object], message: str) -> None:
@@ -171,3 +186,10 @@ def test_invalid_parameters_are_named(change: dict[str, object], message: str) -
     options = {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4} | change
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         Router(**options)  # type: ignore[arg-type]
+
+
+def test_direct_is_only_for_simple_networks() -> None:
+    with pytest.raises(ValueError, match="direct is True; allowed: only with one channel a class"):
+        NetworkEndpoint(64, 2, 4, 2, 2, message_classes=1, direct=True)
+    with pytest.raises(ValueError, match="bypass is True; allowed: only with virtual_channels 1"):
+        InputPort(64, 1, 4, 1, 1, Port.LOCAL, bypass=True)
