@@ -78,16 +78,19 @@ def solve(
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
     side = least_side(graph, pea, interval)
-    for number, search in enumerate(SEARCHES):
+    for search in SEARCHES:
         left = min(effort - work, search.most)
-        if left <= 0 or size(graph, pea, interval, search, side + number) > LARGEST:
+        if left <= 0 or size(graph, pea, interval, search, side) > LARGEST:
             break
-        last = _run(graph, pea, interval, window, search, side + number, left, seed, hints)
+        last = _run(graph, pea, interval, window, search, side, left, seed, hints)
         work += last.work
         if last.mapping is not None:
             break
+        side = max(pea.rows, pea.columns) if last.reason == TOO_SMALL else side + 1
     return replace(last, work=work)
 
+
+TOO_SMALL = "proven that none exists in a part of the array"
 
 FILLED = 0.7
 """Share of the slots of a part of the array that operations may take."""
@@ -155,7 +158,7 @@ def _run(
     work = solver.response_proto.deterministic_time
     if status == cp_model.INFEASIBLE:
         reason = "proven that none exists in its windows of time"
-        return Outcome(None, facts.whole, work, reason if facts.whole else "too small a part")
+        return Outcome(None, facts.whole, work, reason if facts.whole else TOO_SMALL)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Outcome(None, False, work, "effort spent")
     if relaxed != Relaxation():
