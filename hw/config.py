@@ -1,6 +1,7 @@
 """The configuration that sizes the whole chip, read from TOML and validated."""
 
 import tomllib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from .layouts.features import FEATURE_SETS, Features, features_of
 from .layouts.instruction import Operation
 from .layouts.memory import LENGTH_BITS
 from .layouts.operations import ALLOWED_WORDS, canonical, operations_of
@@ -79,20 +81,42 @@ class TaskBlockUnitConfig(_Section):
     stream_fifo_depth: _count(2, 16)  # type: ignore[valid-type]
 
 
-OperationPattern = str | tuple[tuple[str, ...], ...]
-"""One operation set for every PE, or rows of sets: a pattern repeated over the array."""
+Pattern = str | tuple[tuple[str, ...], ...]
+"""One set for every PE, or rows of sets: a pattern repeated over the array."""
 
 
-def _operation_pattern(value: Any) -> OperationPattern:
+def _pattern(value: Any, spell: Callable[[str], str], allowed: str) -> Pattern:
+    """A pattern of sets in the spelling that ``spell`` gives them."""
     if isinstance(value, str):
-        return canonical(value)
+        return spell(value)
     lines = value if isinstance(value, list | tuple) else ()
     shaped = all(isinstance(line, list | tuple) and line for line in lines)
     if not (lines and shaped and len({len(line) for line in lines}) == 1):
-        raise ValueError(f"{ALLOWED_WORDS}; or a rectangle of them: a list of equally long rows")
+        raise ValueError(f"{allowed}; or a rectangle of them: a list of equally long rows")
     if not all(isinstance(name, str) for line in lines for name in line):
-        raise ValueError(ALLOWED_WORDS)
-    return tuple(tuple(canonical(name) for name in line) for line in lines)
+        raise ValueError(allowed)
+    return tuple(tuple(spell(name) for name in line) for line in lines)
+
+
+def _operation_pattern(value: Any) -> Pattern:
+    return _pattern(value, canonical, ALLOWED_WORDS)
+
+
+def _known_features(name: str) -> str:
+    features_of(name)
+    return name
+
+
+def _feature_pattern(value: Any) -> Pattern:
+    return _pattern(value, _known_features, ", ".join(repr(name) for name in FEATURE_SETS))
+
+
+def _at(pattern: Pattern, row: int, column: int) -> str:
+    """The set that a pattern gives PE (row, column)."""
+    if isinstance(pattern, str):
+        return pattern
+    line = pattern[row % len(pattern)]
+    return line[column % len(line)]
 
 
 class PeaConfig(_Section):
@@ -100,20 +124,22 @@ class PeaConfig(_Section):
 
     ``operations`` is one operation set for every PE (see ``hw/layouts/operations.py``) or a list of
     rows of sets, which is repeated over the array: ``[["all", "ai"]]`` gives columns of both kinds.
+    ``features`` likewise names feature sets (see ``hw/layouts/features.py``).
     """
 
     rows: _count(1, 16)  # type: ignore[valid-type]
     columns: _count(1, 16)  # type: ignore[valid-type]
     context_slots: _size(4, 64)  # type: ignore[valid-type]
     context_banks: _size(2, 8)  # type: ignore[valid-type]
-    registers: _size(2, 16)  # type: ignore[valid-type]
+    registers: _size(1, 16)  # type: ignore[valid-type]
     stages: _count(1, 8)  # type: ignore[valid-type]
     pipeline_stages: _count(1, 6)  # type: ignore[valid-type]
-    operations: Annotated[OperationPattern, BeforeValidator(_operation_pattern)]
+    operations: Annotated[Pattern, BeforeValidator(_operation_pattern)]
+    features: Annotated[Pattern, BeforeValidator(_feature_pattern)] = "full"
 
-    @field_validator("operations")
+    @field_validator("operations", "features")
     @classmethod
-    def _pattern_fits(cls, value: OperationPattern, info: ValidationInfo) -> OperationPattern:
+    def _pattern_fits(cls, value: Pattern, info: ValidationInfo) -> Pattern:
         if not isinstance(value, str):
             for what, size in (("rows", len(value)), ("columns", len(value[0]))):
                 if size > info.data.get(what, size):
@@ -122,20 +148,34 @@ class PeaConfig(_Section):
 
     def operation_set(self, row: int, column: int) -> str:
         """The operation set of PE (row, column), in its one spelling."""
-        if isinstance(self.operations, str):
-            return canonical(self.operations)
-        line = self.operations[row % len(self.operations)]
-        return canonical(line[column % len(line)])
+        return canonical(_at(self.operations, row, column))
 
     def operations_at(self, row: int, column: int) -> frozenset[Operation]:
         """The operations that PE (row, column) has; NOP is always among them."""
         return operations_of(self.operation_set(row, column))
 
+    def feature_set(self, row: int, column: int) -> str:
+        """The name of the feature set of PE (row, column)."""
+        return _at(self.features, row, column)
+
+    def features_at(self, row: int, column: int) -> Features:
+        """What PE (row, column) has beside its operations."""
+        return features_of(self.feature_set(row, column))
+
     @property
     def operation_sets(self) -> tuple[str, ...]:
         """The distinct operation sets of the array, in the order of the PEs (row-major)."""
+        return tuple(dict.fromkeys(operations for operations, _ in self.kinds))
+
+    @property
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        """The distinct pairs of operation set and feature set, in the order of the PEs."""
         places = ((row, column) for row in range(self.rows) for column in range(self.columns))
-        return tuple(dict.fromkeys(self.operation_set(*place) for place in places))
+        return tuple(
+            dict.fromkeys(
+                (self.operation_set(*place), self.feature_set(*place)) for place in places
+            )
+        )
 
 
 class ControlBlockUnitConfig(_Section):

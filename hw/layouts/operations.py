@@ -30,10 +30,13 @@ OPERATION_SETS: dict[str, frozenset[Operation]] = {
         Operation.RELU,
         Operation.CLAMP8,
     },
+    "mac": frozenset(_ACCUMULATOR)
+    | {Operation.NOP, Operation.PASS, Operation.ADD, Operation.RELU, Operation.CLAMP8},
     "general": frozenset(Operation) - _ACCUMULATOR,
     "alu": frozenset(Operation) - _ACCUMULATOR - _MULTIPLIER,
 }
-"""Named sets. ``general`` has no accumulator, ``alu`` neither accumulator nor multiplier."""
+"""Named sets. ``ai`` is for inference, ``mac`` the part of it that compares nothing; ``general``
+has no accumulator, ``alu`` neither accumulator nor multiplier."""
 
 ALLOWED_WORDS = (
     ", ".join(repr(name) for name in OPERATION_SETS)

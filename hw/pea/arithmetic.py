@@ -7,7 +7,14 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.instruction import Operation
 from ..library import Block
-from .control import DATAPATH_CONTROL, MULTIPLIED, SETTINGS, available_operations, needed_lines
+from .control import (
+    DATAPATH_CONTROL,
+    MULTIPLIED,
+    SETTINGS,
+    available_operations,
+    needed_lines,
+    passes_multiplier,
+)
 from .multiplier import (
     HALF,
     byte_products,
@@ -38,7 +45,8 @@ class Arithmetic(Block):
     """Computes every operation in ``pipeline_stages`` cycles and holds the accumulator.
 
     One adder serves sums, differences, selections and the accumulator; every sum then passes one
-    multiplier, which serves products, shifts and requantisation. The steps are: multiply bytes,
+    multiplier, which serves products, shifts and requantisation (if there is only the last of
+    these, other results go beside it). The steps are: multiply bytes,
     compare; add, accumulate; multiply; sum the partial products; saturate. What no operation of
     the set needs is left out.
 
@@ -116,6 +124,9 @@ class Arithmetic(Block):
 
         control = controls[step["add"]]
         total, valid = self._adder(m, left, right, subtract, control, issues[step["add"]])
+        direct: Value = Const(0, 32)
+        if not passes_multiplier(self.available):
+            direct = until(total, "add", "saturate", control.result_low)
         sign = until(total[31], "add", "multiply", ~control.zero_extend)
         total, flag, b = (until(value, "add", "multiply") for value in (total, flag, b))
         scaled = scale(Cat(low[0] | ~control.base_b, low[1:]), power)
@@ -132,9 +143,9 @@ class Arithmetic(Block):
             parameters = until(b[HALF:], "multiply", "sum")
             word = self._results(m, pipeline, partial, parameters, controls[step["sum"]])
         else:
-            word = until(total, "multiply", "saturate", control.result_low)
+            word = Const(0)
         m.d.comb += [
-            self.result.eq(word | flag),
+            self.result.eq(direct | word | flag),
             self.valid.eq(issues[last] & pipeline.carry(valid, last - step["add"])),
         ]
         return m
@@ -146,18 +157,21 @@ class Arithmetic(Block):
         step = STEPS[self.pipeline_stages]
         registers = step["saturate"] - step["sum"]
         product = sum_products(m, partial)
-        word = pipeline.choose(
-            (
-                (product[:32], control.result_low),
-                (product[32:], control.result_high),
-                (product[31:63], control.result_shifted),
-            ),
-            registers,
-        )
+        word: Value = Const(0)
+        if passes_multiplier(self.available):
+            word = pipeline.choose(
+                (
+                    (product[:32], control.result_low),
+                    (product[32:], control.result_high),
+                    (product[31:63], control.result_shifted),
+                ),
+                registers,
+            )
         # the low bits of the shift are done; shift, relu, reserved bit, zero point
-        shifted = shift_right(pipeline, product, parameters[4:6], control.saturate, registers)
-        settings = pipeline.carry(parameters[6:], registers, control.saturate)
-        byte = saturate(m, shifted, settings[2:], settings[0])
+        steps, relu, zero_point = parameters[4:6], parameters[6], parameters[8:]
+        shifted = shift_right(pipeline, product, steps, relu, control.saturate, registers)
+        zero_point = pipeline.carry(zero_point, registers, control.saturate)
+        byte = saturate(m, shifted, zero_point)
         return word | Cat(byte, byte[-1].replicate(32 - len(byte)))
 
     def _choose(self, m: Module, control: Any) -> tuple[Value, Value, Value, Value]:
@@ -179,7 +193,7 @@ class Arithmetic(Block):
             before,
             control.add_a | (control.choose & take_a),
             control.add_b | (control.choose & ~take_a),
-            control.subtract | (control.by_sign & a[31]),
+            control.subtract | (control.subtract_negative & a[31]),
         )
 
     def _bitwise(self, control: Any) -> Value:

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
+from ..layouts.features import features_of
 from ..library import Block, add_block
 from .decode import DECODED, OPPOSITE, decode
 from .element import ProcessingElement
@@ -63,7 +64,11 @@ class ProcessingElementArray(Block):
         for row in range(self.pea.rows):
             grid.append([])
             for column in range(self.pea.columns):
-                element = ProcessingElement(self.pea, self.pea.operation_set(row, column))
+                element = ProcessingElement(
+                    self.pea,
+                    self.pea.operation_set(row, column),
+                    self.pea.feature_set(row, column),
+                )
                 add_block(m, platform, f"element_{row}_{column}", element)
                 grid[-1].append(element)
         executing, restart = self._distribute(m, grid)
@@ -184,14 +189,17 @@ class ProcessingElementArray(Block):
             bank.eq(write.bank),
             slot.eq(write.slot),
         ]
-        decoded: dict[str, Any] = {}
-        for number, operations in enumerate(self.pea.operation_sets):
-            decoded[operations] = Signal(DECODED, name=f"decoded_{number}")
-            m.d.sync += decoded[operations].eq(decode(m, write.instruction, operations))
+        decoded: dict[tuple[str, str], Any] = {}
+        for number, kind in enumerate(self.pea.kinds):
+            operations, features = kind
+            decoded[kind] = Signal(DECODED, name=f"decoded_{number}")
+            m.d.sync += decoded[kind].eq(
+                decode(m, write.instruction, operations, features_of(features))
+            )
         for index, element in enumerate(element for line in grid for element in line):
             m.d.comb += [
                 element.write.eq(enable & (element_index == index)),
                 element.write_bank.eq(bank),
                 element.write_slot.eq(slot),
-                element.write_instruction.eq(decoded[element.operations]),
+                element.write_instruction.eq(decoded[element.kind]),
             ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Shape
+from amaranth.hdl import Cat, Const, Module, Shape, Value
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,7 @@ class ContextStore(Block):
     Parameters
     ----------
     context_banks, context_slots: powers of two.
+    stored: mask of the instruction's bits that are stored; the others are read as zero.
 
     Ports
     -----
@@ -27,11 +28,12 @@ class ContextStore(Block):
     Errors: none. Source: own.
     """
 
-    def __init__(self, context_banks: int, context_slots: int) -> None:
+    def __init__(self, context_banks: int, context_slots: int, stored: int) -> None:
         for name, value in (("context_banks", context_banks), ("context_slots", context_slots)):
             if value < 2 or value & (value - 1):
                 raise ValueError(f"{name} is {value}; allowed: powers of two from 2")
         self.depth = context_banks * context_slots
+        self.stored = [bool(stored >> bit & 1) for bit in range(DECODED.size)]
         bank = Shape((context_banks - 1).bit_length())
         slot = Shape((context_slots - 1).bit_length())
         super().__init__(
@@ -47,12 +49,13 @@ class ContextStore(Block):
             },
             context_banks=context_banks,
             context_slots=context_slots,
+            stored=stored,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.storage = storage = memory.Memory(
-            shape=DECODED,
+            shape=sum(self.stored),
             depth=self.depth,
             init=[],
             # a bank is never written while it is read: no logic for that case
@@ -60,12 +63,17 @@ class ContextStore(Block):
         )
         reader = storage.read_port()
         writer = storage.write_port()
+        written = Value.cast(self.write_instruction)
+        places = iter(range(sum(self.stored)))
+        read = [reader.data[next(places)] if stored else Const(0) for stored in self.stored]
         m.d.comb += [
             reader.en.eq(self.fetch),
             reader.addr.eq(Cat(self.slot, self.bank)),
-            self.instruction.eq(reader.data),
+            self.instruction.eq(Cat(read)),
             writer.en.eq(self.write),
             writer.addr.eq(Cat(self.write_slot, self.write_bank)),
-            writer.data.eq(self.write_instruction),
+            writer.data.eq(
+                Cat(bit for bit, stored in zip(written, self.stored, strict=True) if stored)
+            ),
         ]
         return m

@@ -25,7 +25,8 @@ _CHOOSE = frozenset({Op.SELECT, Op.MIN, Op.MAX, Op.RELU, Op.ABS})
 _RIGHT = frozenset({Op.SHR, Op.SAR})
 _SATURATED = frozenset({Op.REQUANTISE, Op.CLAMP8})
 _SCALED = frozenset({Op.SHL}) | _RIGHT | _SATURATED
-MULTIPLIED = frozenset({Op.MUL, Op.MULH}) | _SCALED
+_WIDE = frozenset({Op.MUL, Op.MULH, Op.SHL}) | _RIGHT
+MULTIPLIED = _WIDE | _SATURATED
 """Operations that need the wide multiplier."""
 
 SETTINGS: dict[str, frozenset[Operation]] = {
@@ -39,11 +40,12 @@ SETTINGS: dict[str, frozenset[Operation]] = {
     # which of a and b goes on alone
     "choose": _CHOOSE,
     "by_predicate": frozenset({Op.SELECT}),
-    "by_sign": frozenset({Op.ABS}),
-    "by_order": frozenset({Op.MIN, Op.MAX, Op.RELU}),
+    "by_sign": frozenset({Op.ABS, Op.RELU}),
+    "subtract_negative": frozenset({Op.ABS}),
+    "by_order": frozenset({Op.MIN, Op.MAX}),
     # comparisons
     "unsigned": frozenset({Op.LTU, Op.GEU}),
-    "negate": frozenset({Op.NE, Op.GE, Op.GEU, Op.MAX, Op.RELU}),
+    "negate": frozenset({Op.NE, Op.GE, Op.GEU, Op.MAX}),
     "flag_order": _ORDERED,
     "flag_equal": _EQUAL,
     # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or; ABS subtracts a (or nothing) from zero
@@ -80,14 +82,21 @@ def available_operations(operations: str) -> frozenset[Operation]:
         raise ValueError(f"operations is {operations!r}; allowed: {error}") from None
 
 
+def passes_multiplier(available: frozenset[Operation]) -> bool:
+    """Whether every result passes the multiplier, since it serves more than requantisation."""
+    return bool(_WIDE & available)
+
+
 def needed_lines(control: Any, available: frozenset[Operation]) -> Any:
-    """The control lines with those that no available operation raises tied low."""
-    return SimpleNamespace(
-        **{
-            name: control[name] if members & available else Const(0)
-            for name, members in SETTINGS.items()
-        }
-    )
+    """The control lines with those tied low that no available operation raises, and those tied
+    high that every one does (what an instruction without a result does has no effect)."""
+
+    def line(name: str, members: frozenset[Operation]) -> Value:
+        if available <= members:
+            return Const(1)
+        return control[name] if members & available else Const(0)
+
+    return SimpleNamespace(**{name: line(name, members) for name, members in SETTINGS.items()})
 
 
 def one_of(operation: Any, members: Collection[Enum]) -> Value:

@@ -9,6 +9,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 
+from ..layouts.features import DIRECTIONS, Features
 from ..layouts.instruction import (
     REGISTER_BITS,
     STAGE_BITS,
@@ -16,9 +17,16 @@ from ..layouts.instruction import (
     OutputSelect,
     PredicateMode,
 )
-from .control import BINARY, DATAPATH_CONTROL, available_operations, decode_datapath, one_of
+from ..layouts.words import WORD_MASK
+from .control import (
+    BINARY,
+    DATAPATH_CONTROL,
+    SETTINGS,
+    available_operations,
+    decode_datapath,
+    one_of,
+)
 
-DIRECTIONS = ("north", "east", "south", "west")
 OPPOSITE = {"north": "south", "east": "west", "south": "north", "west": "east"}
 
 LINK_SOURCES = {
@@ -38,7 +46,13 @@ SOURCE = data.StructLayout(
 )
 """Where a value comes from: at most one bit is set, none for zero."""
 
-OUTPUT = data.StructLayout({"result": 1, "straight": 1, "route": 1})
+_OUTPUTS = {
+    "result": OutputSelect.RESULT,
+    "straight": OutputSelect.STRAIGHT,
+    "route": OutputSelect.ROUTE,
+}
+
+OUTPUT = data.StructLayout(dict.fromkeys(_OUTPUTS, 1))
 """What an output link takes; at most one bit is set."""
 
 DECODED = data.StructLayout(
@@ -58,64 +72,119 @@ DECODED = data.StructLayout(
         "exit": 1,
         "uses_north": 1,
         "uses_west": 1,
-        "stage": STAGE_BITS,
+        "stages": 1 << STAGE_BITS,
     }
 )
-"""``uses_*``: if enabled, the instruction demands that input."""
+"""``uses_*``: if enabled, the instruction demands that input. ``stages``: one bit is
+set, that of the instruction's stage."""
 
 
-def decode(m: Module, instruction: Any, operations: str) -> Any:
+def decode(m: Module, instruction: Any, operations: str, features: Features) -> Any:
     """The decoded form of ``instruction`` for PEs with ``operations``, combinational.
 
-    An operation that is not available uses no operand and gives no result.
+    An operation that is not available uses no operand and gives no result; a source that is not
+    there is zero, an output that is not there nothing.
     """
     available = available_operations(operations)
     control = instruction.control
     decoded = Signal(DECODED)
     uses_a = one_of(control.operation, available)
     uses_b = one_of(control.operation, available & BINARY)
+    predicates = int(features.predication)
     m.d.comb += [
         decoded.datapath.eq(decode_datapath(m, control.operation, available)),
         decoded.valid_operation.eq(uses_a),
-        decoded.a.eq(_source(control.a, control.a_register, uses_a)),
-        decoded.b.eq(_source(control.b, control.b_register, uses_b)),
-        decoded.route.eq(_source(control.route, control.b_register, Const(1))),
+        decoded.a.eq(_source(control.a, control.a_register, uses_a, features.a)),
+        decoded.b.eq(_source(control.b, control.b_register, uses_b, features.b)),
+        decoded.route.eq(_source(control.route, control.b_register, Const(1), features.route)),
         decoded.constant.eq(instruction.constant),
-        decoded.if_true.eq(control.predicate == PredicateMode.IF_TRUE),
-        decoded.if_false.eq(control.predicate == PredicateMode.IF_FALSE),
+        decoded.if_true.eq((control.predicate == PredicateMode.IF_TRUE) & predicates),
+        decoded.if_false.eq((control.predicate == PredicateMode.IF_FALSE) & predicates),
         decoded.write_register.eq(control.write_register),
         decoded.destination_register.eq(control.destination_register),
-        decoded.write_predicate.eq(control.write_predicate),
-        decoded.exit.eq(control.exit),
-        decoded.stage.eq(control.stage),
+        decoded.write_predicate.eq(control.write_predicate & predicates),
+        decoded.exit.eq(control.exit & predicates),
+        decoded.stages.eq(Cat(control.stage == stage for stage in range(1 << STAGE_BITS))),
     ]
-    any_route: Value = Const(0)
-    for direction in DIRECTIONS:
-        select, output = control[direction], decoded.outputs[direction]
-        m.d.comb += [
-            output.result.eq(select == OutputSelect.RESULT),
-            output.straight.eq(select == OutputSelect.STRAIGHT),
-            output.route.eq(select == OutputSelect.ROUTE),
-        ]
-        any_route = any_route | output.route
+    outputs = {
+        side: {
+            name: (control[side] == kind) & int(kind in features.output(side))
+            for name, kind in _OUTPUTS.items()
+        }
+        for side in DIRECTIONS
+    }
+    for side, output in outputs.items():
+        m.d.comb += [decoded.outputs[side][name].eq(value) for name, value in output.items()]
+    any_route = Cat(output["route"] for output in outputs.values()).any()
     for direction in ("north", "west"):
         source = LINK_SOURCES[direction]
         m.d.comb += decoded[f"uses_{direction}"].eq(
-            ((control.a == source) & uses_a)
-            | ((control.b == source) & uses_b)
-            | ((control.route == source) & any_route)
-            | decoded.outputs[OPPOSITE[direction]].straight
+            _names(control.a, source, uses_a, features.a)
+            | _names(control.b, source, uses_b, features.b)
+            | _names(control.route, source, any_route, features.route)
+            | outputs[OPPOSITE[direction]]["straight"]
         )
     return decoded
 
 
-def _source(source: Any, register: Value, used: Value) -> Value:
-    """The bits of a SOURCE for an operand field; none set if the operand is not used."""
-    code = Value.cast(source)
-    fields: dict[str, Value] = {
-        side: (code == LINK_SOURCES[side].value) & used for side in DIRECTIONS
-    }
-    fields["from_register"] = (code == OperandSource.REGISTER.value) & used
+def _names(
+    source: Any, kind: OperandSource, used: Value, sources: frozenset[OperandSource]
+) -> Value:
+    """1 bit: the field ``source``, which can have ``sources``, is ``kind`` and ``used``."""
+    return (Value.cast(source) == kind.value) & used if kind in sources else Const(0)
+
+
+def _source(source: Any, register: Value, used: Value, sources: frozenset[OperandSource]) -> Value:
+    """The bits of a SOURCE for an operand field that can have ``sources``; none set if the operand
+    is not used."""
+
+    def names(kind: OperandSource) -> Value:
+        return _names(source, kind, used, sources)
+
+    fields: dict[str, Value] = {side: names(LINK_SOURCES[side]) for side in DIRECTIONS}
+    fields["from_register"] = names(OperandSource.REGISTER)
     fields["register"] = register
-    fields["from_constant"] = (code == OperandSource.CONSTANT.value) & used
+    fields["from_constant"] = names(OperandSource.CONSTANT)
     return Cat(*fields.values())
+
+
+def stored_bits(operations: str, features: Features, registers: int, stages: int) -> int:
+    """The bits of a DECODED that can be set in such a PE, as a mask: only these are stored."""
+    available = available_operations(operations)
+    last_register = registers - 1
+
+    def source(sources: frozenset[OperandSource]) -> dict[str, int]:
+        links = {side: int(LINK_SOURCES[side] in sources) for side in DIRECTIONS}
+        from_register = OperandSource.REGISTER in sources
+        return links | {
+            "from_register": int(from_register),
+            "register": last_register * from_register,
+            "from_constant": int(OperandSource.CONSTANT in sources),
+        }
+
+    constants = any(OperandSource.CONSTANT in have for have in features.sources)
+    predicates = int(features.predication)
+    mask = DECODED.const(
+        {
+            "datapath": {name: int(bool(who & available)) for name, who in SETTINGS.items()},
+            "valid_operation": 1,
+            "a": source(features.a),
+            "b": source(features.b),
+            "route": source(features.route),
+            "constant": WORD_MASK * constants,
+            "outputs": {
+                side: {name: int(kind in features.output(side)) for name, kind in _OUTPUTS.items()}
+                for side in DIRECTIONS
+            },
+            "if_true": predicates,
+            "if_false": predicates,
+            "write_register": int(features.has_registers),
+            "destination_register": last_register * features.has_registers,
+            "write_predicate": predicates,
+            "exit": predicates,
+            "uses_north": 1,
+            "uses_west": 1,
+            "stages": (1 << stages) - 1,
+        }
+    )
+    return Value.cast(mask).value

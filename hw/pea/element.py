@@ -1,17 +1,21 @@
 """The processing element."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
+from ..layouts.features import DIRECTIONS, features_of
+from ..layouts.instruction import OperandSource, OutputSelect
 from ..layouts.operations import canonical
 from ..library import Block, add_block
 from .arithmetic import Arithmetic
 from .context import ContextStore
-from .decode import DECODED, DIRECTIONS, OPPOSITE
+from .decode import DECODED, LINK_SOURCES, OPPOSITE, stored_bits
 from .interfaces import bank_shape, slot_shape
 from .pipeline import Pipeline
 from .registers import RegisterFile
@@ -20,6 +24,11 @@ LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
 
 READERS = ("a", "b", "route")
+
+ZERO = OperandSource.ZERO
+
+KEEP = {"keep": 1}
+"""Makes synthesis keep a signal."""
 
 EXECUTING = data.StructLayout(
     {
@@ -54,13 +63,15 @@ EFFECTS = data.StructLayout(
 class ProcessingElement(Block):
     """Executes one instruction a cycle: context store, operands, datapath, output links.
 
-    All PEs of an array with the same operations are one module; coordinates do not enter.
+    All PEs of an array with the same operations and features are one module; coordinates do not
+    enter.
 
     Parameters
     ----------
     pea: the array's configuration. Used: ``context_banks``, ``context_slots``, ``registers``,
     ``stages``, ``pipeline_stages``.
     operations: the PE's operation set (see ``hw/layouts/operations.py``).
+    features: the PE's feature set (see ``hw/layouts/features.py``).
 
     Ports
     -----
@@ -82,12 +93,15 @@ class ProcessingElement(Block):
     Source: own.
     """
 
-    def __init__(self, pea: PeaConfig, operations: str) -> None:
+    def __init__(self, pea: PeaConfig, operations: str, features: str) -> None:
         self.pipeline_stages = pea.pipeline_stages
         self.operand_stages = int(pea.pipeline_stages >= OPERAND_STAGE_FROM)
         self.operations = canonical(operations)
+        self.features = features_of(features)
+        self.kind = (self.operations, features)
         self.registers = pea.registers
-        self.context = (pea.context_banks, pea.context_slots)
+        stored = stored_bits(self.operations, self.features, pea.registers, pea.stages)
+        self.context = (pea.context_banks, pea.context_slots, stored)
         links = {f"{side}_in": In(LINK) for side in DIRECTIONS}
         links |= {f"{side}_out": Out(LINK) for side in DIRECTIONS}
         super().__init__(
@@ -115,6 +129,7 @@ class ProcessingElement(Block):
             stages=pea.stages,
             pipeline_stages=pea.pipeline_stages,
             operations=self.operations,
+            features=features,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -169,7 +184,7 @@ class ProcessingElement(Block):
             self.demand_west.eq(now.demand_west),
         ]
         fetched = context.instruction
-        enabled = self.active.bit_select(fetched.stage, 1)
+        enabled = (self.active & fetched.stages[: len(self.active)]).any()
         with m.If(self.decode):
             m.d.sync += [
                 now.code.eq(fetched),
@@ -204,9 +219,11 @@ class ProcessingElement(Block):
             registers.b_register.eq(code.b.register),
         ]
         b_register = self._register_b(code.b, registers)
-        for name, value in (("a", registers.a_data), ("b", b_register)):
-            chosen = self._links(m, code[name], name) | value | now.constants[name]
-            m.d.comb += getattr(arithmetic, name).eq(pipeline.carry(chosen, self.operand_stages))
+        for name, register in (("a", registers.a_data), ("b", b_register)):
+            others = now.constants[name]
+            if OperandSource.REGISTER in getattr(self.features, name):
+                others = others | register
+            m.d.comb += getattr(arithmetic, name).eq(self._operand(m, pipeline, code, name, others))
         missing = self._missing(code.a) | self._missing(code.b)
         issue = acts & code.valid_operation & ~missing
         if self.operand_stages:
@@ -226,15 +243,32 @@ class ProcessingElement(Block):
             arithmetic.predicate.eq(pipeline.carry(predicate, self.operand_stages)),
         ]
 
-    def _links(self, m: Module, source: Any, name: str) -> Value:
-        """The data of the link that ``source`` names, or zero."""
+    def _operand(self, m: Module, pipeline: Pipeline, code: Any, name: str, others: Value) -> Value:
+        """Operand ``name``: a link's data or ``others``, which is zero if it reads a link."""
+        sources = getattr(self.features, name)
+        sides = self._sides(name)
+        if self.operand_stages and len(sides) == 1 and sources <= {LINK_SOURCES[sides[0]], ZERO}:
+            link = getattr(self, f"{sides[0]}_in").data
+            return pipeline.carry(link, self.operand_stages, code[name][sides[0]])
+        return pipeline.carry(self._links(m, code, name) | others, self.operand_stages)
+
+    def _sides(self, name: str) -> list[str]:
+        """The links that reader ``name`` can take."""
+        sources = getattr(self.features, name)
+        return [side for side in DIRECTIONS if LINK_SOURCES[side] in sources]
+
+    def _links(self, m: Module, code: Any, name: str) -> Value:
+        """The data of the link that reader ``name`` takes, or zero."""
+        source = code[name]
+        sides = self._sides(name)
+        links = [getattr(self, f"{side}_in").data & source[side].replicate(32) for side in sides]
+        if len(links) <= 2:
+            return Value.cast(reduce(or_, links, Const(0, 32)))
         pairs = []
-        for first, second in (("north", "east"), ("south", "west")):
+        for number in range(0, len(links), 2):
             # kept, so that a mapper to four-input tables does not spread it over more of them
-            pair = Signal(32, name=f"{name}_{first}_{second}", attrs={"keep": 1})
-            links = [(getattr(self, f"{side}_in").data, source[side]) for side in (first, second)]
-            (a, a_keep), (b, b_keep) = links
-            m.d.comb += pair.eq((a & a_keep.replicate(32)) | (b & b_keep.replicate(32)))
+            pair = Signal(32, name=f"{name}_{'_'.join(sides[number : number + 2])}", attrs=KEEP)
+            m.d.comb += pair.eq(reduce(or_, links[number : number + 2]))
             pairs.append(pair)
         return pairs[0] | pairs[1]
 
@@ -278,24 +312,34 @@ class ProcessingElement(Block):
         The register that ``route`` may name is that of operand ``b``.
         """
         route = now.code.route
-        routed = Signal(32, attrs={"keep": 1})
+        routed = Signal(32, attrs=KEEP)
         from_link = Cat(route[side] for side in DIRECTIONS).any()
         route_valid = ~self._missing(route) & (acts | from_link)
-        m.d.comb += routed.eq(self._links(m, route, "route") | self._register_b(route, registers))
+        m.d.comb += routed.eq(
+            self._links(m, now.code, "route") | self._register_b(route, registers)
+        )
         for side in DIRECTIONS:
             straight = getattr(self, f"{OPPOSITE[side]}_in")
             out = getattr(self, f"{side}_out")
             output = now.code.outputs[side]
+            choice = self.features.output(side)
             result = Signal(name=f"result_{side}")
-            passed = Signal(32, name=f"passed_{side}", attrs={"keep": 1})
-            m.d.comb += [
-                result.eq(arithmetic.valid & effects[side]),
-                passed.eq(Mux(output.straight, straight.data, routed | now.constants.route)),
-            ]
+            m.d.comb += result.eq(arithmetic.valid & effects[side])
+            passed: Value = straight.data
+            if OutputSelect.ROUTE in choice:
+                passed = Signal(32, name=f"passed_{side}", attrs=KEEP)
+                m.d.comb += passed.eq(
+                    Mux(output.straight, straight.data, routed | now.constants.route)
+                )
+            word = Value.cast(arithmetic.result)
+            if OutputSelect.RESULT not in choice:
+                word = passed
+            elif choice & {OutputSelect.STRAIGHT, OutputSelect.ROUTE}:
+                word = Mux(result, arithmetic.result, passed)
             passed_valid = (output.straight & straight.valid) | (output.route & route_valid)
             with m.If(self.restart):
                 m.d.sync += out.valid.eq(0)
             with m.Elif(self.advance):
                 m.d.sync += out.valid.eq(result | passed_valid)
             with m.If(self.advance):
-                m.d.sync += out.data.eq(Mux(result, arithmetic.result, passed))
+                m.d.sync += out.data.eq(word)

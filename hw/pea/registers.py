@@ -15,11 +15,12 @@ class RegisterFile(Block):
 
     The data are in distributed RAM, which cannot be cleared; one bit a register says that it was
     written, so that nothing of an earlier task can be read. Where the first reader must read zero
-    it reads words that are never written, so that its data need no gate.
+    it reads words that are never written, so that its data need no gate. One register alone is
+    made of flip-flops.
 
     Parameters
     ----------
-    registers: 2 to 16, a power of two. Register numbers are taken modulo this.
+    registers: 1 to 16, a power of two. Register numbers are taken modulo this.
 
     Ports
     -----
@@ -35,8 +36,8 @@ class RegisterFile(Block):
     """
 
     def __init__(self, registers: int) -> None:
-        if registers not in (2, 4, 8, 16):
-            raise ValueError(f"registers is {registers}; allowed: 2, 4, 8, 16")
+        if registers not in (1, 2, 4, 8, 16):
+            raise ValueError(f"registers is {registers}; allowed: 1, 2, 4, 8, 16")
         self.registers = registers
         super().__init__(
             {
@@ -56,6 +57,25 @@ class RegisterFile(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        if self.registers == 1:
+            self._single(m)
+        else:
+            self._file(m)
+        return m
+
+    def _single(self, m: Module) -> None:
+        register = Signal(32)
+        with m.If(self.write):
+            m.d.sync += register.eq(self.write_data)
+        with m.If(self.reset):
+            m.d.sync += register.eq(0)
+        m.d.comb += [
+            self.a_data.eq(register & self.a_read.replicate(32)),
+            self.b_data.eq(register),
+            self.b_written.eq(1),
+        ]
+
+    def _file(self, m: Module) -> None:
         m.submodules.storage = storage = memory.Memory(shape=32, depth=2 * self.registers, init=[])
         bits = (self.registers - 1).bit_length()
         written = Signal(self.registers)
@@ -78,4 +98,3 @@ class RegisterFile(Block):
             self.b_data.eq(reader_b.data),
             self.b_written.eq(Array(written)[b]),
         ]
-        return m

@@ -7,7 +7,7 @@ product: that has at most 47 bits and a sign, half of the divisor is added befor
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 
 from .pipeline import Pipeline
 
@@ -20,22 +20,23 @@ STEP = 16
 
 @dataclass(frozen=True)
 class Shifted:
-    """A product shifted right: ``quotient`` (signed), the bit below it, whether it did not fit."""
+    """A product shifted right: ``quotient`` (signed), the bit below it, whether it does not fit."""
 
     quotient: Value
     round_bit: Value
     too_low: Value
     too_high: Value
-    negative: Value
 
 
 def shift_right(
-    pipeline: Pipeline, product: Value, steps: Value, keep: Value, registers: int
+    pipeline: Pipeline, product: Value, steps: Value, relu: Value, keep: Value, registers: int
 ) -> Shifted:
     """``product`` (64 bits signed) shifted right by 16 * ``steps`` + 15 (``steps`` 0 to 2; 3 gives
-    zero), after that many registers; zero where ``keep`` is low."""
+    zero), after that many registers; zero where ``keep`` is low, or ``relu`` is high and the
+    product negative."""
     negative = product[63]
-    selected = [keep & (steps == step) for step in range(3)]
+    kept = keep & ~(relu & negative)
+    selected = [kept & (steps == step) for step in range(3)]
     starts = [POINT + STEP * step for step in range(3)]
     lanes = [product[start - 1 : start + QUOTIENT_BITS] for start in starts]
     # bits above the quotient, down to its sign, that differ from the product's sign
@@ -50,33 +51,24 @@ def shift_right(
         round_bit=bits[0],
         too_low=pipeline.carry(spilt & negative, registers),
         too_high=pipeline.carry(spilt & ~negative, registers),
-        negative=pipeline.carry(negative & (selected[0] | selected[1] | selected[2]), registers),
     )
 
 
-def saturate(m: Module, shifted: Shifted, zero_point: Value, relu: Value) -> Value:
-    """The rounded quotient plus ``zero_point`` in [-128 or the zero point, 127], 8 bits signed.
+def saturate(m: Module, shifted: Shifted, zero_point: Value) -> Value:
+    """The rounded quotient plus ``zero_point`` in [-128, 127], 8 bits signed.
 
     All inputs zero give zero.
     """
     total = Signal(signed(QUOTIENT_BITS + 2))
-    below_zero = Signal()
-    result = Signal(signed(8))
+    # kept, so that the way from the adder to the result is not deeper than it looks
+    low, high = (Signal(name=name, attrs={"keep": 1}) for name in ("low", "high"))
     quotient = shifted.quotient.as_signed()
+    above, sign = total[7:-1], total[-1]
     m.d.comb += [
         total.eq(quotient + zero_point.as_signed() + shifted.round_bit),
-        # rounding lifts only -1 to zero
-        below_zero.eq(shifted.negative & ~(shifted.quotient.all() & shifted.round_bit)),
+        # one too large on one side is not too large on the other, whatever the sum of its low bits
+        low.eq(shifted.too_low | (~shifted.too_high & sign & ~above.all())),
+        high.eq(shifted.too_high | (~shifted.too_low & ~sign & above.any())),
     ]
-    # one too large on one side is not too large on the other, whatever the sum of its low bits
-    low = shifted.too_low | (~shifted.too_high & total[-1] & ~total[7:-1].all())
-    high = shifted.too_high | (~total[-1] & total[7:-1].any())
-    with m.If(relu & below_zero):
-        m.d.comb += result.eq(zero_point.as_signed())
-    with m.Elif(low):
-        m.d.comb += result.eq(-128)
-    with m.Elif(high):
-        m.d.comb += result.eq(127)
-    with m.Else():
-        m.d.comb += result.eq(total)
-    return result
+    bits = (total[:7] & ~low.replicate(7)) | high.replicate(7)
+    return Cat(bits, low | (sign & ~high))

@@ -117,7 +117,7 @@ def compile_graph(
     """
     start = clock.process_time()
     lowered = lower(graph, pea.pipeline_stages)
-    _check_operations(lowered, pea)
+    _check_array(lowered, pea)
     bounds = bounds_of(lowered, pea)
     if bounds[0].interval == UNREACHABLE:
         raise CompileError(f"kernel {graph.name}: too few {bounds[0].resource}")
@@ -173,7 +173,13 @@ def _limit(tried: Tried, reason: str) -> str:
     return f"{text} (exact method: {reason})" if reason else text
 
 
-def _check_operations(lowered: Graph, pea: PeaConfig) -> None:
+def _check_array(lowered: Graph, pea: PeaConfig) -> None:
+    for operations, features in pea.kinds:
+        if features != "full":
+            raise CompileError(
+                f"kernel {lowered.name}: graphs need PEs with all features; the array has PEs with "
+                f"the operations {operations} and the features {features}"
+            )
     for node in lowered.of_role(Role.COMPUTE):
         if not capable(pea, node.operation).any():
             raise CompileError(

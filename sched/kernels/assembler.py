@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.features import DIRECTIONS
 from octopus.hw.layouts.instruction import (
     INSTRUCTION_WORDS,
     Control,
@@ -135,7 +136,7 @@ class Assembler:
         """Put an instruction on PE (row, column) in a slot (head, body, tail counted through).
 
         Raises:
-            TaskError: no such PE or slot, already taken, or the PE cannot do the operation.
+            TaskError: no such PE or slot, already taken, or the PE cannot do the instruction.
         """
         self._limit("rows", row + 1, self.pea.rows)
         self._limit("columns", column + 1, self.pea.columns)
@@ -150,7 +151,26 @@ class Assembler:
                 f"kernel {self.name} needs {instruction.operation.name} on PE ({row}, {column}), "
                 f"which has the operations {self.pea.operation_set(row, column)}"
             )
+        self._check_features(row, column, instruction)
         self._placed[row, column, slot] = instruction
+
+    def _check_features(self, row: int, column: int, instruction: Instruction) -> None:
+        """Refuse what PE (row, column) is built without."""
+        features = self.pea.features_at(row, column)
+        outputs = {side: getattr(instruction, side) for side in DIRECTIONS}
+        lacks = list(features.lacks(instruction.a, instruction.b, instruction.route, outputs))
+        if instruction.destination is not None and not features.has_registers:
+            lacks.append("registers")
+        conditional = instruction.predicate is not PredicateMode.ALWAYS
+        if (conditional or instruction.write_predicate) and not features.predication:
+            lacks.append("predicates")
+        if instruction.exit and not features.predication:
+            lacks.append("exit")
+        if lacks:
+            raise TaskError(
+                f"kernel {self.name} needs {lacks[0]} on PE ({row}, {column}), "
+                f"which has the features {self.pea.feature_set(row, column)}"
+            )
 
     def place_everywhere(self, slot: int, instruction: Instruction) -> None:
         """Put the same instruction on every PE in a slot.

@@ -55,7 +55,7 @@ class VectorAddKernel(Kernel):
         straight = OutputSelect.STRAIGHT
         forward = Instruction(north=straight, east=straight, south=straight)
         add = Instruction(
-            Operation.ADD, OperandSource.WEST, OperandSource.NORTH, north=OutputSelect.RESULT
+            Operation.ADD, OperandSource.NORTH, OperandSource.WEST, north=OutputSelect.RESULT
         )
         for row in range(lanes):
             for column in range(lanes):
@@ -67,8 +67,8 @@ class VectorAddKernel(Kernel):
 class ScaleKernel(Kernel):
     """Row i multiplies on PE (i, 0) and shifts on PE (i, 1); the result returns west.
 
-    The shift belongs to a later software-pipeline stage: the product arrives one link and
-    ``pipeline_stages`` cycles after the value, of which the token wave covers the link.
+    The product arrives one link and ``pipeline_stages`` cycles after the value, of which the token
+    wave covers the link; for the last products the shift goes on after the loop.
     """
 
     multiplier: int
@@ -83,7 +83,7 @@ class ScaleKernel(Kernel):
         """As :class:`Kernel`."""
         latency = pea.pipeline_stages
         flush = max(pea.rows + 1 + latency, pea.rows + pea.columns - 2)
-        assembler = Assembler(pea, self.name, skew=True, stages=latency, flush=flush)
+        assembler = Assembler(pea, self.name, tail=latency - 1, skew=True, flush=flush)
         multiply = Instruction(
             Operation.MUL,
             OperandSource.WEST,
@@ -98,11 +98,13 @@ class ScaleKernel(Kernel):
             OperandSource.CONSTANT,
             constant=self.shift,
             west=OutputSelect.RESULT,
-            stage=latency - 1,
         )
         for row in range(pea.rows):
             assembler.place(row, 0, 0, multiply)
             assembler.place(row, 1, 0, shift)
+            for slot in range(1, latency):
+                assembler.place(row, 0, slot, Instruction(west=OutputSelect.STRAIGHT))
+                assembler.place(row, 1, slot, shift)
         return assembler.image(number)
 
 

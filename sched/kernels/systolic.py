@@ -84,8 +84,8 @@ class SystolicKernel(Kernel):
         straight = OutputSelect.STRAIGHT
         multiply = Instruction(
             Operation.DOT4,
-            OperandSource.WEST,
             OperandSource.NORTH,
+            OperandSource.WEST,
             east=straight,
             south=straight,
             north=straight,

@@ -29,7 +29,7 @@ RANGES = {
     "pea.columns": (1, 16),
     "pea.context_slots": (4, 64),
     "pea.context_banks": (2, 8),
-    "pea.registers": (2, 16),
+    "pea.registers": (1, 16),
     "pea.stages": (1, 8),
     "pea.pipeline_stages": (1, 6),
     "control_block_unit.blocks": (8, 1024),

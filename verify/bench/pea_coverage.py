@@ -1,20 +1,37 @@
-"""Functional coverage of the array: operation x operand source x predicate x stall."""
+"""Functional coverage of the array: kind of PE x operation x operand source x predicate x stall."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
 from octopus.hw.config import PeaConfig
-from octopus.hw.layouts.instruction import OperandSource, Operation, PredicateMode
+from octopus.hw.layouts.instruction import (
+    OperandSource,
+    Operation,
+    OutputSelect,
+    PredicateMode,
+)
 from octopus.verify.golden.instruction import DecodedInstruction, decode
 
-Point = tuple[str, Operation, OperandSource, PredicateMode, bool]
+Kind = tuple[str, str]
+"""A PE's operation set and feature set."""
+
+Point = tuple[Kind, str, Operation, OperandSource, PredicateMode, bool]
+
+
+def places(pea: PeaConfig) -> list[tuple[int, int]]:
+    """Row and column of every PE, row-major."""
+    return [(row, column) for row in range(pea.rows) for column in range(pea.columns)]
+
+
+def kind_at(pea: PeaConfig, row: int, column: int) -> Kind:
+    """The kind of PE (row, column)."""
+    return pea.operation_set(row, column), pea.feature_set(row, column)
 
 
 def declared_points(pea: PeaConfig) -> frozenset[Point]:
     """Every point that some PE of the array can meet."""
-    places = ((row, column) for row in range(pea.rows) for column in range(pea.columns))
-    return frozenset().union(*(points_at(pea, *place) for place in places))
+    return frozenset().union(*(points_at(pea, *place) for place in places(pea)))
 
 
 @lru_cache(maxsize=256)
@@ -23,26 +40,41 @@ def points_at(pea: PeaConfig, row: int, column: int) -> frozenset[Point]:
     them), every operation it has, source that can be valid there and predicate mode, in a cycle
     that had to wait and in one that had not."""
     points = set()
+    kind = kind_at(pea, row, column)
+    features = pea.features_at(row, column)
+    modes = tuple(PredicateMode) if features.predication else (PredicateMode.ALWAYS,)
     for operation in pea.operations_at(row, column):
         probe = decode(operation.value, 0, 0)
-        for operand, used in (("a", probe.uses_a), ("b", probe.uses_b)):
-            for source in _sources(pea, row, column) if used else ():
-                for predicate in PredicateMode:
+        for operand, used, have in (
+            ("a", probe.uses_a, features.a),
+            ("b", probe.uses_b, features.b),
+        ):
+            for source in _sources(pea, row, column) & have if used else ():
+                for predicate in modes:
                     points |= {
-                        (operand, operation, source, predicate, stalled)
+                        (kind, operand, operation, source, predicate, stalled)
                         for stalled in (False, True)
                     }
     return frozenset(points)
 
 
-def _sources(pea: PeaConfig, row: int, column: int) -> list[OperandSource]:
-    """Sources that can be valid: east and south need a neighbour."""
+def _sources(pea: PeaConfig, row: int, column: int) -> frozenset[OperandSource]:
+    """Sources that can be valid: a neighbour must be there and able to send."""
     absent = set()
-    if column == pea.columns - 1:
-        absent.add(OperandSource.EAST)
-    if row == pea.rows - 1:
-        absent.add(OperandSource.SOUTH)
-    return [source for source in OperandSource if source not in absent]
+    neighbours = {
+        OperandSource.NORTH: (row - 1, column, "south"),
+        OperandSource.EAST: (row, column + 1, "west"),
+        OperandSource.SOUTH: (row + 1, column, "north"),
+        OperandSource.WEST: (row, column - 1, "east"),
+    }
+    for source, (other_row, other_column, side) in neighbours.items():
+        if other_row < 0 or other_column < 0:
+            continue  # a stream
+        outside = other_row == pea.rows or other_column == pea.columns
+        silent = frozenset({OutputSelect.NONE})
+        if outside or pea.features_at(other_row, other_column).output(side) == silent:
+            absent.add(source)
+    return frozenset(OperandSource) - absent
 
 
 class Coverage:
@@ -51,22 +83,29 @@ class Coverage:
     def __init__(self, pea: PeaConfig) -> None:
         self.declared = declared_points(pea)
         self.hits: Counter[Point] = Counter()
+        self._order = {point: place for place, point in enumerate(sorted(self.declared, key=str))}
+        self._left = set(self.declared)
+        self._kinds = [kind_at(pea, *place) for place in places(pea)]
 
-    def record(self, executed: Iterable[DecodedInstruction | None], stalled: bool) -> None:
-        """The instructions that acted in one cycle; ``stalled``: the cycle had to wait."""
-        for instruction in executed:
+    def record(self, executed: Sequence[DecodedInstruction | None], stalled: bool) -> None:
+        """What each PE, row-major, executed in one cycle; ``stalled``: the cycle had to wait."""
+        for kind, instruction in zip(self._kinds, executed, strict=True):
             if instruction is None:
                 continue
             tag = (instruction.operation, instruction.predicate, stalled)
             if instruction.uses_a:
-                self.hits["a", tag[0], instruction.a, *tag[1:]] += 1
+                self._hit((kind, "a", tag[0], instruction.a, *tag[1:]))
             if instruction.uses_b:
-                self.hits["b", tag[0], instruction.b, *tag[1:]] += 1
+                self._hit((kind, "b", tag[0], instruction.b, *tag[1:]))
+
+    def _hit(self, point: Point) -> None:
+        self.hits[point] += 1
+        self._left.discard(point)
 
     @property
     def missing(self) -> list[Point]:
         """Declared points that were never met."""
-        return sorted(self.declared - self.hits.keys(), key=str)
+        return sorted(self._left, key=self._order.__getitem__)
 
     @property
     def fraction(self) -> float:

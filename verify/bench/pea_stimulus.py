@@ -75,7 +75,7 @@ def aimed(random: Random, instruction: Instruction, wanted: Sequence[Point]) -> 
 
     The other operand is always valid, and so is what it routes to its neighbours.
     """
-    operand, operation, source, predicate, _ = random.choice(wanted)
+    _, operand, operation, source, predicate, _ = random.choice(wanted)
     valid = (OperandSource.REGISTER, OperandSource.CONSTANT, OperandSource.ZERO)
     other = random.choice(valid)
     sources = {"a": source, "b": other} if operand == "a" else {"a": other, "b": source}
@@ -94,9 +94,9 @@ def random_image(random: Random, pea: PeaConfig, wanted: Sequence[Point] = ()) -
     stages = random.randint(1, pea.stages)
     head, tail = random.randrange(4), random.randrange(4)
     body = random.randint(0 if head + tail and random.random() < 0.1 else 1, 5)
-    # An array without an operation must take it for one whose result is never valid.
+    # An array without an operation or feature must take an instruction for another one.
     assembler = Assembler(
-        pea.model_copy(update={"operations": "all"}),
+        pea.model_copy(update={"operations": "all", "features": "full"}),
         "random",
         head=head,
         body=body,

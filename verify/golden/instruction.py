@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from octopus.hw.layouts.features import FEATURE_SETS, Features
 from octopus.hw.layouts.instruction import (
     CONTROL_BITS,
     INSTRUCTION_WORDS,
@@ -105,12 +106,27 @@ def decode(low: int, high: int, constant: int) -> DecodedInstruction:
 
 
 def as_built(
-    instruction: DecodedInstruction, operations: Collection[Operation]
+    instruction: DecodedInstruction, operations: Collection[Operation], features: Features
 ) -> DecodedInstruction:
-    """What a PE with ``operations`` takes the instruction for: NOP if it lacks the operation."""
-    if instruction.operation in operations:
+    """What a PE with ``operations`` and ``features`` takes the instruction for."""
+    if instruction.operation not in operations:
+        instruction = replace(instruction, operation=Operation.NOP)
+    if features == FEATURE_SETS["full"]:
         return instruction
-    return replace(instruction, operation=Operation.NOP)
+    selects = zip(instruction.outputs, features.outputs, strict=True)
+    north, east, south, west = (
+        select if select in possible else OutputSelect.NONE for select, possible in selects
+    )
+    instruction = replace(
+        instruction,
+        a=instruction.a if instruction.a in features.a else OperandSource.ZERO,
+        b=instruction.b if instruction.b in features.b else OperandSource.ZERO,
+        route=instruction.route if instruction.route in features.route else OperandSource.ZERO,
+        outputs=(north, east, south, west),
+    )
+    if features.predication:
+        return instruction
+    return replace(instruction, predicate=PredicateMode.ALWAYS, write_predicate=False, exit=False)
 
 
 def decode_words(words: Sequence[int]) -> DecodedInstruction:

@@ -84,11 +84,7 @@ class ProcessingElement:
         return inputs[LINKS[source]]
 
     def _result(self, instruction: DecodedInstruction, inputs: Sequence[Link]) -> Link:
-        """The valid result of an instruction that acts, or None; updates the accumulator.
-
-        The accumulator works in the last pipeline stage, in the order of issue, so that
-        updating it here gives every instruction the value it finds there.
-        """
+        """The valid result of an instruction that acts, or None; updates the accumulator."""
         operation = instruction.operation
         if operation is Operation.NOP:
             self.executed = instruction

@@ -55,9 +55,10 @@ class ProcessingElementArray:
         for row in range(header.rows):
             for column in range(header.columns):
                 operations = self.pea.operations_at(row, column)
+                features = self.pea.features_at(row, column)
                 for slot in range(header.slots):
                     words = image[position : position + INSTRUCTION_WORDS]
-                    instruction = as_built(decode_words(words), operations)
+                    instruction = as_built(decode_words(words), operations, features)
                     self._contexts[bank][row, column, slot] = instruction
                     position += INSTRUCTION_WORDS
         return header

@@ -23,6 +23,7 @@ MULTIPLIES = {Operation[name] for name in ("MUL", "MULH", "SHL", "SHR", "SAR", "
 AVAILABLE = {
     "all": set(Operation),
     "ai": AI,
+    "mac": AI - {Operation.MIN, Operation.MAX},
     "general": set(Operation) - ACCUMULATES,
     "alu": set(Operation) - ACCUMULATES - MULTIPLIES,
     "add+mul": {Operation.ADD, Operation.MUL},
@@ -106,6 +107,14 @@ def dot4(a: int, b: int) -> int:
 Link = tuple[int, int]  # data, valid
 
 
+def set_at(pattern, place: tuple[int, int]) -> str:
+    """The set that a pattern of sets gives a PE."""
+    if isinstance(pattern, str):
+        return pattern
+    line = pattern[place[0] % len(pattern)]
+    return line[place[1] % len(line)]
+
+
 @dataclass
 class Element:
     """One PE's state. ``pipeline`` holds what takes effect later: (due cycle, effect)."""
@@ -118,6 +127,22 @@ class Element:
     accumulator_valid: int = 0
     pipeline: list[tuple[int, dict, int, int]] = field(default_factory=list)
     links: dict[str, Link] = field(default_factory=lambda: dict.fromkeys(SIDES, (0, 0)))
+
+    def built(self, code: dict) -> dict:
+        """The instruction without what a systolic PE does not have."""
+        if set_at(self.pea.features, self.place) == "full":
+            return code
+        kept = {
+            "a": {OperandSource.NORTH},
+            "b": {OperandSource.WEST, OperandSource.CONSTANT},
+            "route": set(),
+            "north": {OutputSelect.RESULT, OutputSelect.STRAIGHT},
+            "east": {OutputSelect.STRAIGHT},
+            "south": {OutputSelect.STRAIGHT},
+            "west": set(),
+        }
+        code = {name: type(v)(0) if v not in kept.get(name, {v}) else v for name, v in code.items()}
+        return code | {"predicate": PredicateMode.ALWAYS, "write_predicate": 0, "exit": 0}
 
     def demands(self, code: dict, active: int, side: str) -> bool:
         if not active >> code["stage"] & 1:
@@ -133,12 +158,7 @@ class Element:
 
     @property
     def available(self) -> set[Operation]:
-        pattern = self.pea.operations
-        if isinstance(pattern, str):
-            pattern = [[pattern]]
-        row, column = self.place
-        line = pattern[row % len(pattern)]
-        return AVAILABLE[line[column % len(line)]]
+        return AVAILABLE[set_at(self.pea.operations, self.place)]
 
     def _uses(self, code: dict, operand: str) -> bool:
         operation = code["operation"]
@@ -300,8 +320,9 @@ def simulate(
         for r, c in places:
             delay = r + c if run["skew"] else 0
             slot, active, clear = history[cycle - delay] if cycle >= delay else (0, 0, 0)
-            code = program.get((r, c, slot), nothing) if cycle >= delay else nothing
             element = elements[r, c]
+            code = program.get((r, c, slot), nothing) if cycle >= delay else nothing
+            code = element.built(code)
             around = {
                 "north": before.get((r - 1, c), {}).get("south", (0, 0)),
                 "south": before.get((r + 1, c), {}).get("north", (0, 0)),

@@ -85,6 +85,9 @@ CONFIGURATIONS = [
     {"rows": 3, "columns": 2, "registers": 2, "stages": 8},
     {"rows": 3, "columns": 2, "operations": [["all", "ai"], ["general", "alu"]]},
     {"rows": 1, "columns": 3, "pipeline_stages": 5, "operations": [["mul+add", "alu"]]},
+    {"pipeline_stages": 6, "operations": "mac", "features": "systolic"},
+    {"pipeline_stages": 2, "operations": [["all", "mac"]], "features": [["full", "systolic"]]},
+    {"pipeline_stages": 5, "registers": 1, "features": [["full"], ["systolic"]]},
 ]
 
 

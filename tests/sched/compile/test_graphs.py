@@ -176,6 +176,12 @@ def test_an_operation_that_no_pe_has():
         compile_graph(graph, ai)
 
 
+def test_a_graph_needs_all_features():
+    pea = PEA.model_copy(update={"features": [["full", "systolic"]]})
+    with pytest.raises(CompileError, match="the operations all and the features systolic"):
+        compile_graph(chain(1, 1), pea)
+
+
 def test_operations_go_where_they_can_be_done():
     """Only one column can multiply."""
     array = {"operations": (("all", "alu", "alu", "alu"),)}
