@@ -31,7 +31,7 @@ def test_listing_of_a_program():
 def test_listing_of_a_systolic_kernel():
     task = Dense(64, 10, multiplier=3, shift=4)
     listing = disassemble(task.kernel.image(PEA, 0))
-    assert "dot4 west, north; north <- straight; east <- straight; south <- straight" in listing
+    assert "dot4 north, west; north <- straight; east <- straight; south <- straight" in listing
     assert "requantise north, #262147 -> north; south <- straight" in listing
     assert listing.count("PE (") == 4
 

@@ -3,6 +3,7 @@
 import pytest
 
 from octopus.hw.config import OctopusConfig, PeaConfig
+from octopus.hw.layouts.features import features_of
 from octopus.hw.layouts.instruction import (
     OperandSource,
     Operation,
@@ -172,9 +173,31 @@ def test_requantise(accumulated, parameters, result):
 
 
 def test_small_elements_take_what_they_lack_for_nop():
+    full = features_of("full")
     for operation, kept in ((Operation.ADD, True), (Operation.SUB, False)):
         instruction = decode(*Instruction(operation, S.WEST, S.NORTH, east=R.RESULT).words())
-        built = as_built(instruction, operations_of("ai"))
+        built = as_built(instruction, operations_of("ai"), full)
         assert built.operation is (operation if kept else Operation.NOP)
         assert built.reads_link(WEST) == kept
-        assert as_built(instruction, operations_of("all")) is instruction
+        assert as_built(instruction, operations_of("all"), full) is instruction
+
+
+def test_a_systolic_element_takes_what_it_lacks_for_nothing():
+    fields = Instruction(
+        Operation.ADD,
+        S.WEST,
+        S.WEST,
+        predicate=PredicateMode.IF_TRUE,
+        write_predicate=True,
+        exit=True,
+        north=R.RESULT,
+        east=R.RESULT,
+        south=R.ROUTE,
+        west=R.STRAIGHT,
+        route=S.EAST,
+    )
+    built = as_built(decode(*fields.words()), operations_of("mac"), features_of("systolic"))
+    assert (built.a, built.b, built.route) == (S.ZERO, S.WEST, S.ZERO)
+    assert built.outputs == (R.RESULT, R.NONE, R.NONE, R.NONE)
+    assert built.predicate is PredicateMode.ALWAYS
+    assert not built.write_predicate and not built.exit
