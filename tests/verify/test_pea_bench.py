@@ -12,7 +12,7 @@ ARRAYS: dict[str, dict[str, Any]] = {
     "two_stages": {"pipeline_stages": 2},
     "six_stages_mixed": {
         "pipeline_stages": 6,
-        "operations": [["all", "mac"], ["all", "alu"]],
+        "operations": [["all", "mac"], ["all", "all"]],
         "features": [["full", "systolic"], ["full", "full"]],
     },
 }

@@ -30,7 +30,7 @@ START_CLOCKS = 8
 """Most clocks from the acceptance of a command, or from an exit, to the next array cycle."""
 
 LEAST_RUNS = 200
-MOST_RUNS = int(os.environ.get("OCTOPUS_BENCH_RUNS", "2000"))
+MOST_RUNS = int(os.environ.get("OCTOPUS_BENCH_RUNS", "4000"))
 """Random runs go on until coverage is complete, within these bounds."""
 
 
