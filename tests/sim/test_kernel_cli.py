@@ -29,7 +29,7 @@ def test_show(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "activations int8[5, 64]" in shown
     assert "initiation interval" in shown
-    assert "dot4 west, north" in shown
+    assert "dot4 north, west" in shown
 
 
 @pytest.mark.parametrize(
