@@ -10,13 +10,13 @@ from .bounds import UNREACHABLE, Bound, recurrence_bound, resource_bounds, stage
 from .capabilities import capable
 from .emit import Emitter, Program, assemble
 from .errors import CompileError
-from .exact import limiting, solve
+from .exact import limiting
 from .graph import Graph, Role
 from .lower import lower
 from .mapping import Mapping
-from .schedule_heuristic import Tried, schedule
 from .split import split_words
 from .streams import PortStream, port_streams
+from .tries import Tries
 
 ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
@@ -124,22 +124,14 @@ def compile_graph(
     window = window_of(lowered, pea)
     limits: list[str] = []
     for interval in range(bounds[0].interval, pea.context_slots + 1):
-        deadline = start + seconds
         split = split_words(lowered, pea, interval)
-        for mapped in (lowered, split):
-            if mapped is None:
-                continue
-            tried = schedule(mapped, pea, interval, window, deadline, seed, attempts)
-            mapping, method, reason = tried.mapping, "heuristic", ""
-            if mapping is not None:
-                break
-        if mapping is None and effort and clock.process_time() < deadline:
-            found = solve(split or lowered, pea, interval, window, effort, seed, tried.hints)
-            mapping, method, reason = found.mapping, "exact", found.reason
+        forms = [lowered] if split is None else [lowered, split]
+        tries = Tries(forms, pea, interval, window, start + seconds, seed)
+        mapping, method = tries.run(attempts, effort)
         if mapping is not None:
             taken = clock.process_time() - start
             return Compiled(graph, mapping, pea, bounds, method, taken, "; ".join(limits))
-        limits.append(f"interval {interval}: {_limit(tried, reason)}")
+        limits.append(f"interval {interval}: {tries.limit()}")
     needed = bounds[0]
     raise CompileError(
         f"kernel {graph.name} needs an interval of {needed.interval} at least ({needed.resource}); "
@@ -161,16 +153,6 @@ def explain(compiled: Compiled, effort: float = EFFORT) -> str:
     if found:
         return f"interval {interval} for want of any of: {', '.join(found)}"
     return compiled.limits
-
-
-def _limit(tried: Tried, reason: str) -> str:
-    """What was in the way at an interval: the node, and the resource it mostly wanted."""
-    worst = max(tried.failures, key=tried.failures.__getitem__, default="nothing")
-    wanted = max(tried.wanted, key=tried.wanted.__getitem__, default="")
-    text = f"{worst} found no place"
-    if wanted:
-        text += f", mostly for want of {wanted}"
-    return f"{text} (exact method: {reason})" if reason else text
 
 
 def _check_array(lowered: Graph, pea: PeaConfig) -> None:

@@ -5,6 +5,7 @@ resource table as the heuristic's, which refuses what is taken twice. Time is li
 own count of work, so that the same graph gives the same result on any machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ortools.sat.python import cp_model
@@ -69,6 +70,7 @@ def solve(
     effort: float,
     seed: int = 1,
     hints: Hints | None = None,
+    searches: Sequence[Search] = SEARCHES,
 ) -> Outcome:
     """A mapping of a lowered graph at an interval, if one is found.
 
@@ -77,8 +79,8 @@ def solve(
     effort: CP-SAT's deterministic time, about seconds. hints: what the heuristic had placed.
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
-    side = least_side(graph, pea, interval)
-    for search in SEARCHES:
+    side = least_side(graph, pea, interval) + (searches[:1] == SEARCHES[1:])
+    for search in searches:
         left = min(effort - work, search.most)
         if left <= 0 or size(graph, pea, interval, search, side) > LARGEST:
             break

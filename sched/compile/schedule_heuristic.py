@@ -76,12 +76,16 @@ def schedule(
     deadline: float,
     seed: int,
     attempts: int,
+    first: int = 0,
 ) -> Tried:
-    """A mapping at an interval, if one is found before the process has used ``deadline`` s."""
+    """A mapping at an interval, if one is found before the process has used ``deadline`` s.
+
+    ``first``: number of the first of the attempts, each of which draws anew.
+    """
     failures: dict[str, int] = {}
     hints: dict[str, tuple[Place, int]] = {}
     history: dict[str, float] = {}
-    for number in range(attempts):
+    for number in range(first, first + attempts):
         if clock.process_time() > deadline:
             break
         attempt = Attempt(graph, pea, interval, window, np.random.default_rng((seed, number)))
@@ -354,9 +358,9 @@ class Attempt:
         place, time = options[int(self.random.integers(min(3, len(options))))]
         blockers = self._blockers(node, place, time)
         sinks = {sink for sink in blockers if sink in mapping.deliveries}
-        for name, _ in blockers - sinks:
+        for name, _ in sorted(blockers - sinks):
             self._evict(name)
-        waiting = [sink for sink in sinks if sink in mapping.deliveries]
+        waiting = [sink for sink in sorted(sinks) if sink in mapping.deliveries]
         for sink in waiting:
             mapping.withdraw(sink)
             self._drop_idle(sink)
@@ -480,7 +484,7 @@ class Attempt:
         if mapping.time(name) is None:
             return
         gone = mapping.remove(name)
-        for one in list(gone):
+        for one in sorted(gone):
             node = self.graph.nodes[one]
             for sink, _ in mapping.users[one]:
                 other = self.graph.nodes[sink[0]]

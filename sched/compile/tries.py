@@ -1,0 +1,99 @@
+"""The searches at one interval, cheap ones first: heuristic, exact method, and both once more."""
+
+import time as clock
+from collections.abc import Sequence
+
+from octopus.hw.config import PeaConfig
+
+from .exact import SEARCHES, Outcome, solve
+from .graph import Graph
+from .mapping import Mapping
+from .schedule_heuristic import Tried, schedule
+
+FIRST_EFFORT = SEARCHES[0].most
+"""Work of the exact method before the heuristic has another go."""
+
+
+class Tries:
+    """What was tried at an interval.
+
+    Parameters
+    ----------
+    deadline: seconds that the process may have used. graphs: forms of the lowered graph.
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[Graph],
+        pea: PeaConfig,
+        interval: int,
+        window: int,
+        deadline: float,
+        seed: int,
+    ) -> None:
+        self._graphs, self._pea, self._interval = graphs, pea, interval
+        self._window, self._deadline, self._seed = window, deadline, seed
+        self._failures: dict[str, int] = {}
+        self._wanted: dict[str, float] = {}
+        self._tried: Tried | None = None
+        self._outcome: Outcome | None = None
+
+    def run(self, attempts: int, effort: float) -> tuple[Mapping | None, str]:
+        """A mapping, if one is found, and what found it."""
+        mapping = self._heuristic(0, attempts)
+        if mapping is not None or not effort:
+            return mapping, "heuristic"
+        mapping = self._exact(0, min(effort, FIRST_EFFORT))
+        if mapping is not None or effort <= FIRST_EFFORT:
+            return mapping, "exact"
+        mapping = self._heuristic(attempts, 2 * attempts)
+        if mapping is not None:
+            return mapping, "heuristic"
+        return self._exact(1, effort - FIRST_EFFORT), "exact"
+
+    def _heuristic(self, first: int, attempts: int) -> Mapping | None:
+        for graph in self._graphs:
+            tried = schedule(
+                graph,
+                self._pea,
+                self._interval,
+                self._window,
+                self._deadline,
+                self._seed,
+                attempts,
+                first,
+            )
+            if tried.mapping is not None:
+                return tried.mapping
+            self._tried = tried
+            for sums, found in ((self._failures, tried.failures), (self._wanted, tried.wanted)):
+                for name, count in found.items():
+                    sums[name] = sums.get(name, 0) + count  # type: ignore[assignment]
+        return None
+
+    def _exact(self, number: int, effort: float) -> Mapping | None:
+        """The last form of the graph, with one of the exact method's freedoms."""
+        if clock.process_time() > self._deadline:
+            return None
+        self._outcome = solve(
+            self._graphs[-1],
+            self._pea,
+            self._interval,
+            self._window,
+            effort,
+            self._seed,
+            self._tried.hints if self._tried is not None else None,
+            SEARCHES[number : number + 1],
+        )
+        return self._outcome.mapping
+
+    def limit(self) -> str:
+        """What was in the way: the node, and the resource that was mostly wanted."""
+        worst = max(self._failures, key=self._failures.__getitem__, default="nothing")
+        text = f"{worst} found no place"
+        if self._wanted:
+            wanted = max(self._wanted, key=self._wanted.__getitem__)
+            text += f", mostly for want of {wanted}"
+        if self._outcome is not None:
+            text += f" (exact method: {self._outcome.reason})"
+        return text
