@@ -71,8 +71,8 @@ def lacking(task):
             "kernel scale_1_0 needs 2 columns; the array has 1",
         ),
         (
-            lambda: Scale(4, 1).kernel.image(small(stages=1), 0),
-            "kernel scale_1_0 needs 2 stages; the array has 1",
+            lambda: Assembler(small(stages=1), "deep", body=1, stages=2),
+            "kernel deep needs 2 stages; the array has 1",
         ),
     ],
 )
