@@ -27,6 +27,12 @@ EFFORT = 50.0
 SECONDS = 120.0
 """Seconds of a processor that a compilation may take, unless told otherwise."""
 
+INTERVAL_SHARE = 0.75
+"""Share of the time left that one interval may take, so that larger ones have their turn."""
+
+LEAST_SECONDS = 5.0
+"""Time for an interval when all is used up: a larger one is soon found."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -108,8 +114,8 @@ def compile_graph(
 
     Parameters
     ----------
-    seconds: of a processor, for all of it. attempts: searches of the heuristic at each interval,
-    effort: of the exact method at each (0: it is not used), before the next one is tried.
+    seconds: of a processor, for all of it, about. attempts: searches of the heuristic at each
+    interval, effort: of the exact method at each (0: it is not used), before the next one is tried.
 
     Raises:
         CompileError: the graph means nothing, or no interval that the array's context slots allow
@@ -126,7 +132,9 @@ def compile_graph(
     for interval in range(bounds[0].interval, pea.context_slots + 1):
         split = split_words(lowered, pea, interval)
         forms = [lowered] if split is None else [lowered, split]
-        tries = Tries(forms, pea, interval, window, start + seconds, seed)
+        now = clock.process_time()
+        deadline = now + max(INTERVAL_SHARE * (start + seconds - now), LEAST_SECONDS)
+        tries = Tries(forms, pea, interval, window, deadline, seed)
         mapping, method = tries.run(attempts, effort)
         if mapping is not None:
             taken = clock.process_time() - start
