@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block
@@ -41,13 +41,15 @@ class RoundRobinArbiter(Block):
         m = Module()
         behind = Signal(self.count)  # requesters after the last winner
         preferred = self.requests & behind
-        chosen = Signal(self.count)
-        lowest = Signal(self.count)
-        m.d.comb += [
-            chosen.eq(Mux(preferred.any(), preferred, self.requests)),
-            lowest.eq(chosen & (~chosen + 1)),
-            self.grants.eq(lowest),
-        ]
+        # Both lists are searched side by side; a carry chain would be slower than these gates.
+        m.d.comb += self.grants.eq(
+            Mux(preferred.any(), _lowest(preferred), _lowest(self.requests))
+        )
         with m.If(self.advance & self.requests.any()):
-            m.d.sync += behind.eq(~(lowest | (lowest - 1)))
+            m.d.sync += behind.eq(Cat(self.grants[:i].any() for i in range(self.count)))
         return m
+
+
+def _lowest(bits: Value) -> Value:
+    """The lowest bit that is set, as a mask; zero if none is."""
+    return Cat(bit & ~bits[:i].any() for i, bit in enumerate(bits))

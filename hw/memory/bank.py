@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block, add_block
 from .arbiter import RoundRobinArbiter
 from .ports import WORD_BYTES, parity_of, write_layout
+
+ALL_BYTES = (1 << WORD_BYTES) - 1
 
 
 class MemoryBank(Block):
@@ -28,13 +30,14 @@ class MemoryBank(Block):
     read_requests: in, one bit a read port; read_addresses: in, word addresses in the bank;
     read_grants: out, one-hot; data: out, 32 bits, the word granted in the cycle before; parity:
     out, 4 bits, as stored with it.
-    write_requests, write_payloads, write_grants: likewise for writes (stored at the end of the
-    cycle of the grant).
+    write_requests, write_payloads, write_grants: likewise for writes (seen by every later read).
     scrub: in, with scrub_address: the word becomes zero, nobody else writes in this cycle.
     hold_reads, hold_writes: in, only with ``yielding``: all but the last port wait in this cycle.
 
     Timing: grants combinational from requests, data one cycle after the grant. A word read in
-    the cycle in which it is written has its old value.
+    the cycle in which it is written has its old value. The storage is written a cycle later, from a
+    register: arbitration and storage need not fit into one cycle. A word read while it is on its
+    way is taken from there.
     Errors: none. Source: own.
     """
 
@@ -76,13 +79,6 @@ class MemoryBank(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(
-            shape=9 * WORD_BYTES, depth=self.depth, init=[]
-        )
-        reader = storage.read_port()
-        writer = storage.write_port(granularity=9)
-        lanes = [reader.data.word_select(byte, 9) for byte in range(WORD_BYTES)]
-
         requests = Signal(self.write_ports)
         m.d.comb += requests.eq(self.write_requests)
         if self.has_scrub:
@@ -94,29 +90,53 @@ class MemoryBank(Block):
         else:
             read_grants = _arbitrate(m, platform, "read_arbiter", self.read_requests)
             write_grants = _arbitrate(m, platform, "write_arbiter", requests)
+        written = Signal(write_layout(self.address_bits))
         m.d.comb += [
             self.read_grants.eq(read_grants),
             self.write_grants.eq(write_grants),
-            reader.en.eq(self.read_requests.any()),
-            self.data.eq(Cat(lane[:8] for lane in lanes)),
-            self.parity.eq(Cat(lane[8] for lane in lanes)),
-        ]
-        m.d.comb += reader.addr.eq(_one_hot(read_grants, self.read_addresses))
-        chosen = _one_hot(write_grants, [item.as_value() for item in self.write_payloads])
-        granted = write_layout(self.address_bits)(chosen)
-        m.d.comb += [
-            writer.addr.eq(granted.address),
             # zero if nobody was granted
-            writer.data.eq(_with_parity(granted.data)),
-            writer.en.eq(granted.mask),
+            written.eq(_one_hot(write_grants, [item.as_value() for item in self.write_payloads])),
         ]
         if self.has_scrub:
             with m.If(self.scrub):
-                m.d.comb += [
-                    writer.addr.eq(self.scrub_address),
-                    writer.en.eq((1 << WORD_BYTES) - 1),
-                ]
+                m.d.comb += [written.address.eq(self.scrub_address), written.mask.eq(ALL_BYTES)]
+        lanes = self._store(m, _one_hot(read_grants, self.read_addresses), written)
+        m.d.comb += [
+            self.data.eq(Cat(lane[:8] for lane in lanes)),
+            self.parity.eq(Cat(lane[8] for lane in lanes)),
+        ]
         return m
+
+    def _store(self, m: Module, address: Value, written: Any) -> list[Value]:
+        """The storage, written a cycle late; the nine-bit lanes of the word at ``address``."""
+        # The attribute tells Yosys that nobody looks at what a block RAM gives for a byte that is
+        # being written: it need not add what is here already.
+        m.submodules.storage = storage = memory.Memory(
+            shape=9 * WORD_BYTES, depth=self.depth, init=[], attrs={"no_rw_check": 1}
+        )
+        reader = storage.read_port()
+        writer = storage.write_port(granularity=9)
+        asked, passed = Signal(self.address_bits), Signal.like(writer.data)
+        passed_address, passed_bytes = Signal(self.address_bits), Signal(WORD_BYTES)
+        m.d.comb += [reader.en.eq(self.read_requests.any()), reader.addr.eq(address)]
+        m.d.sync += [
+            writer.addr.eq(written.address),
+            writer.data.eq(_with_parity(written.data)),
+            writer.en.eq(written.mask),
+            asked.eq(address),
+            passed_address.eq(writer.addr),
+            passed.eq(writer.data),
+            passed_bytes.eq(writer.en),
+        ]
+        same = asked == passed_address
+        return [
+            Mux(
+                same & passed_bytes[byte],
+                passed.word_select(byte, 9),
+                reader.data.word_select(byte, 9),
+            )
+            for byte in range(WORD_BYTES)
+        ]
 
 
 def _with_parity(word: Any) -> Any:

@@ -144,9 +144,10 @@ class BankedMemory(Block):
         """Which bank's other ports must wait for the last one, which has waited long enough."""
         waited = Signal(range(PATIENCE + 1), name=f"{side}_waited")
         holds = Signal(self.banks, name=f"{side}_holds")
-        waits = request.valid & ~request.ready
+        waits = Signal(name=f"{side}_waits")  # in the cycle before: the arbitration takes its time
         m.d.sync += [
+            waits.eq(request.valid & ~request.ready),
             waited.eq(Mux(waits & (waited != PATIENCE), waited + 1, 0)),
-            holds.eq(Mux(waits & (waited == PATIENCE - 2), 1 << bank, 0)),
+            holds.eq(Mux(waits & (waited == PATIENCE - 3), 1 << bank, 0)),
         ]
         return holds
