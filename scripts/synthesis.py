@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
-
-from octopus.hw.library import Block, ModuleLibrary
+from octopus.hw.emit import emit
+from octopus.hw.library import Block
 
 SYNTHESIS = "read_verilog block.v; synth_ecp5 -nowidelut -top {top} -json block.json"
 YOSYS = """
@@ -55,26 +54,13 @@ TITLES = f"{'LUT4':>6} {'FF':>6} {'DSP':>4} {'BRAM':>5}   MHz"
 """Titles of the columns of ``str(Figures)``."""
 
 
-def emit(block: Block) -> str:
-    """Verilog of ``block`` and everything below it, each distinct module once."""
-    library = ModuleLibrary()
-    library.blocks[block.module_name] = block
-    texts: dict[str, str] = {}
-    while missing := [name for name in library.blocks if name not in texts]:
-        for name in missing:
-            texts[name] = verilog.convert(
-                library.blocks[name], name=name, platform=library, emit_src=False
-            )
-    return "\n".join(texts.values())
-
-
 def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures:
     """Synthesise, place and route one block in ``folder``.
 
     Raises:
         RuntimeError: a tool failed; the message is the end of its output.
     """
-    (folder / "block.v").write_text(emit(block))
+    (folder / "block.v").write_text("".join(module.text for module in emit(block)))
     script = SYNTHESIS.format(top=block.module_name)
     _call(folder, sys.executable, "-c", YOSYS, script)
     netlist = folder / "block.json"
