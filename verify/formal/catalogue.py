@@ -18,6 +18,7 @@ from .noc_routing import RouteReaches
 from .property import Property
 from .tbu_dispatch import DispatchesExact
 from .tbu_memory import BurstsCoverRow
+from .tbu_regions import BurstsAllowed, VerdictExact
 from .tbu_tasks import RunEnds, TagsTruthful, WindowsDisjoint
 
 
@@ -76,6 +77,10 @@ TBU = [
     Claim("tbu", RunEnds, True),
     Claim("tbu", partial(BurstsCoverRow, 4, True), True),
     Claim("tbu", partial(BurstsCoverRow, 8, False)),
+    Claim("tbu", partial(VerdictExact, 1, 2), True),
+    Claim("tbu", partial(VerdictExact, 4, 4)),
+    Claim("tbu", partial(BurstsAllowed, 2, 2, 1), True),
+    Claim("tbu", partial(BurstsAllowed, 4, 2, 2)),
 ]
 
 CBU = [

@@ -153,8 +153,10 @@ class RunEnds(Property):
 
     def build(self, m: Module) -> None:
         dut = Runner(PEA)
-        self.place(m, dut, driven=("task__payload", "headers"))
-        narrow_task(self, m, dut.task.payload, block=1, bank=1, holds_bank=1, cycle_limit=3)
+        # Without ``advance`` the count of array cycles, of which nothing is claimed, stays zero.
+        self.place(m, dut, driven=("task__payload", "headers", "advance"))
+        names = {"block": 1, "bank": 1, "holds_bank": 1, "cycle_limit": 3, "committed": 1}
+        narrow_task(self, m, dut.task.payload, **names)
         offered_until_taken(self, m, dut.task)
         task, ended = dut.task.payload, dut.ended
         colour, taken = task.block[0], dut.task.valid & dut.task.ready
@@ -210,13 +212,14 @@ class RunEnds(Property):
     ) -> dict[str, Value]:
         """What the time of the watched task's run and its faults imply."""
         mine, age, in_time = Signal(), Signal(5), Signal()
-        disturbed = Signal()
+        disturbed, done = Signal(), Signal()
         with m.If(start):
-            m.d.sync += [mine.eq(1), age.eq(0), in_time.eq(0), disturbed.eq(0)]
+            m.d.sync += [mine.eq(1), age.eq(0), in_time.eq(0), disturbed.eq(0), done.eq(0)]
         with m.Elif(starts):
             m.d.sync += mine.eq(0)
         with m.If(~start & mine):
             m.d.sync += age.eq(Mux(age.all(), age, age + 1))
+            m.d.sync += done.eq(done | dut.done)
             with m.If(dut.done & dut.running & ((limit == 0) | (age < limit))):
                 m.d.sync += in_time.eq(1)
         with m.If(ends & ~start):
@@ -232,5 +235,9 @@ class RunEnds(Property):
             "over soon after the limit": ~(mine & dut.running) | (limit == 0) | (age <= limit + 1),
             "a run in time is no failure": ~(ends & in_time & ~disturbed & ~trouble)
             | (status == Status.OK),
+            "stopped for a cause only": ~(mine & dut.stop)
+            | disturbed
+            | ((limit != 0) & (age >= limit)),
+            "ends well only if the array said so": ~(ends & (status == Status.OK)) | done,
             "the watchdog has a limit": ~(ends & (status == Status.WATCHDOG)) | (limit != 0),
         }
