@@ -43,10 +43,10 @@ class RemoteRequester(Block):
     cycle a word. Answers pass at a word a cycle.
 
     Errors: a burst to a cluster that does not exist is not sent, and answered with ``error`` here.
-    So is one whose answer does not come within ``timeout`` cycles; until the late answer has come
-    (it is discarded) every burst of that client is answered so. If the network takes no flit for
-    ``timeout`` cycles, nothing is sent any more until reset. An answer that breaks off, or stops
-    for ``timeout`` cycles, gives errors for the words that are missing.
+    The network's own failures are answered with ``network`` as well: a burst whose answer does not
+    come within ``timeout`` cycles, and until the late answer has come (it is discarded) every burst
+    of that client; every burst if the network took no flit for ``timeout`` cycles, until reset; the
+    words that are missing of an answer that breaks off, or stops for ``timeout`` cycles.
     """
 
     def __init__(
@@ -83,6 +83,8 @@ class RemoteRequester(Block):
         self._busy = Signal(count)
         """A client's burst awaits its answer."""
         self._lengths = [Signal(LENGTH_BITS, name=f"length_{i}") for i in range(count)]
+        self._absent = Signal(count)
+        """The client's burst is for a cluster that does not exist."""
         self._refused = Signal(count)
         """The client's burst went nowhere: answer it here."""
         self._writes = Signal(count)
@@ -194,11 +196,13 @@ class RemoteRequester(Block):
         """Take the request of client ``index``: compose its packet's head."""
         request = self.clients[index].request.payload
         address = Address(request.address)
+        present = (address.x < self.columns) & (address.y < self.rows)
         m.d.sync += [
+            self._absent[index].eq(~present),
             self._busy[index].eq(1),
             self._lengths[index].eq(request.length),
             words_left.eq(Mux(request.write, request.length + 1, 0)),
-            exists.eq((address.x < self.columns) & (address.y < self.rows) & ~self._late[index]),
+            exists.eq(present & ~self._late[index]),
             head.eq(0),
             head.destination.x.eq(address.x),
             head.destination.y.eq(address.y),
@@ -219,7 +223,7 @@ class RemoteRequester(Block):
         owner = Signal(range(count))
         words_left = Signal(LENGTH_BITS + 1)
         high = Signal()
-        error, parity = Signal(), Signal()
+        error, parity, network = Signal(), Signal(), Signal()
         is_data = Signal()
         # an answer that does not end with its last word: one of them was damaged
         spoilt = is_data & (words_left == 1) & ~self.eject.payload.tail
@@ -239,6 +243,7 @@ class RemoteRequester(Block):
                 client.response.payload.last.eq(words_left == 1),
                 client.response.payload.error.eq(error | spoilt),
                 client.response.payload.parity.eq(parity | spoilt),
+                client.response.payload.network.eq(network),
             ]
         with m.FSM():
             with m.State("HEAD"):
@@ -250,6 +255,7 @@ class RemoteRequester(Block):
                             m.d.sync += [
                                 owner.eq(i),
                                 words_left.eq(Mux(self._writes[i], 1, self._lengths[i] + 1)),
+                                network.eq(~self._absent[i]),
                             ]
                     m.d.sync += [error.eq(1), parity.eq(0), is_data.eq(0)]
                     m.next = "ANSWER"
@@ -261,6 +267,7 @@ class RemoteRequester(Block):
                         owner.eq(transaction),
                         error.eq(head.error),
                         parity.eq(head.parity),
+                        network.eq(0),
                         is_data.eq(read & ~head.error),
                         words_left.eq(Mux(read, head.length + 1, 1)),
                     ]
@@ -281,7 +288,7 @@ class RemoteRequester(Block):
                 ]
                 m.d.sync += silence.eq(Mux(is_data & ~self.eject.valid, silence + 1, 0))
                 with m.If(breaks_off | (silence == self.timeout)):
-                    m.d.sync += [is_data.eq(0), error.eq(1)]
+                    m.d.sync += [is_data.eq(0), error.eq(1), network.eq(1)]
                 with m.If(taken):
                     m.d.sync += [words_left.eq(words_left - 1), high.eq(~high)]
                     with m.If(words_left == 1):

@@ -24,14 +24,15 @@ class MemoryRequest(data.Struct):
 class MemoryResponse(data.Struct):
     """A word read, or the single acknowledgement of a write burst (``last`` set).
 
-    ``error``: the burst has an address that does not exist, or the word was found damaged: then
-    ``parity`` is set, too.
+    ``error``: the burst has an address that does not exist; or the word was found damaged: then
+    ``parity`` is set, too; or the network did not bring the answer: then ``network`` is.
     """
 
     data: 32
     last: 1
     error: 1
     parity: 1
+    network: 1
 
 
 class PacketOperation(enum.Enum, shape=2):

@@ -76,7 +76,9 @@ class BurstServer(Block):
         # Words in flight enter a stage that lasts as long as the memory's read latency.
         stage = data.StructLayout({"read": 1, "last": 1, "error": 1})
         flight, flight_valid = Signal(stage), Signal()
-        m.submodules.responses = responses = SyncFIFO(width=35, depth=RESPONSE_DEPTH)
+        m.submodules.responses = responses = SyncFIFO(
+            width=data.Layout.cast(MemoryResponse).size, depth=RESPONSE_DEPTH
+        )
         room = Signal()
         m.d.comb += room.eq(responses.level + flight_valid < RESPONSE_DEPTH)
 
@@ -125,7 +127,7 @@ class BurstServer(Block):
         response = MemoryResponse(responses.r_data)
         m.d.comb += [
             responses.w_en.eq(flight_valid),
-            responses.w_data.eq(Cat(word, flight.last, flight.error | damaged, damaged)),
+            responses.w_data.eq(Cat(word, flight.last, flight.error | damaged, damaged, 0)),
             memory.response.payload.eq(response),
             memory.response.valid.eq(responses.r_rdy),
             responses.r_en.eq(memory.response.ready),

@@ -59,8 +59,8 @@ class MemoryMultiplexer(Block):
     write: stream in, the words of write bursts. memory: ``Out(MemoryPort)``.
 
     Timing: three cycles for a request, one a cycle; answers and write data pass combinationally.
-    Errors: REGION_VIOLATION for a burst refused, ADDRESS_OUT_OF_RANGE or MEMORY_PARITY for an
-    error of the memory, in the answer's status.
+    Errors: REGION_VIOLATION for a burst refused, ADDRESS_OUT_OF_RANGE, MEMORY_PARITY or
+    NETWORK_ERROR for an error that the memory port answers, in the answer's status.
     Source: own.
     """
 
@@ -151,7 +151,11 @@ class MemoryMultiplexer(Block):
         given = Signal(LENGTH_BITS)  # words of a refused burst answered so far
         answer, valid, taken = Signal(Answer), Signal(), Signal()
         made = owners.r_rdy & owner.refused
-        failure = Mux(response.payload.parity, Status.MEMORY_PARITY, Status.ADDRESS_OUT_OF_RANGE)
+        failure = Mux(
+            response.payload.parity,
+            Status.MEMORY_PARITY,
+            Mux(response.payload.network, Status.NETWORK_ERROR, Status.ADDRESS_OUT_OF_RANGE),
+        )
         m.d.comb += [
             valid.eq(owners.r_rdy & (owner.refused | response.valid)),
             answer.data.eq(Mux(made, 0, response.payload.data)),

@@ -256,12 +256,17 @@ def descriptor_faults(descriptor_limit: int, scratchpad_words: int) -> list[Faul
     ]
 
 
-def damage_faults() -> list[Fault]:
-    """Sound tasks of which a word in memory has wrong parity: ``name`` says where."""
+SPOILT_WORDS = {"damaged": Status.MEMORY_PARITY, "lost": Status.NETWORK_ERROR}
+"""What may be wrong with a word in memory: its parity, or the network on the way to it."""
+
+
+def word_faults() -> list[Fault]:
+    """Sound tasks of which a word in memory is spoilt: ``name`` says how, and where."""
     places = ("descriptor header", "descriptor rest", "image", "input")
+    faults = [(kind, place) for kind in SPOILT_WORDS for place in places]
     return [
-        Fault(f"damaged {place}", Status.MEMORY_PARITY, lambda words, random: words)
-        for place in places
+        Fault(f"{kind} {place}", SPOILT_WORDS[kind], lambda words, random: words)
+        for kind, place in [*faults, ("lost", "output")]
     ]
 
 

@@ -113,21 +113,27 @@ class MemoryResponder:
         while self._bursts and not self._bursts[0]["write"]:
             burst = self._bursts.popleft()
             addresses = self._addresses(burst)
-            error = not all(self.memory.exists(address) for address in addresses)
+            error, network = self._fails(addresses)
             for address in addresses:
                 data = 0 if error else self.memory.read(address)
                 damaged = not error and address in self.memory.damaged
                 answer = {"data": data, "last": address == addresses[-1]}
-                answer |= {"error": error or damaged, "parity": damaged}
+                answer |= {"error": error or damaged, "parity": damaged, "network": network}
                 self._answers.append(bits(MemoryResponse, **answer))
 
     def _addresses(self, burst: dict[str, int]) -> list[int]:
         return [burst["address"] + WORD_BYTES * i for i in range(burst["length"] + 1)]
 
+    def _fails(self, addresses: list[int]) -> tuple[bool, bool]:
+        """Whether a burst is answered with an error, and whether the network is to blame."""
+        network = bool(self.memory.lost.intersection(addresses))
+        exists = all(self.memory.exists(address) for address in addresses)
+        return network or not exists, network
+
     def _store(self, word: int) -> None:
         burst = self._bursts[0]
         addresses = self._addresses(burst)
-        error = not all(self.memory.exists(address) for address in addresses)
+        error, network = self._fails(addresses)
         if not error:
             address = addresses[self._written]
             mask = sum(0xFF << 8 * i for i in range(WORD_BYTES) if burst["mask"] >> i & 1)
@@ -137,5 +143,5 @@ class MemoryResponder:
         if self._written == len(addresses):
             self._written = 0
             self._bursts.popleft()
-            self._answers.append(bits(MemoryResponse, last=1, error=error))
+            self._answers.append(bits(MemoryResponse, last=1, error=error, network=network))
             self._serve_reads()

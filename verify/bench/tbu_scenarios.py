@@ -35,11 +35,12 @@ from .tbu_faults import (
     HEADER,
     NOWHERE,
     REGIONS,
+    SPOILT_WORDS,
     UNUSED_KERNEL,
     Fault,
-    damage_faults,
     descriptor_faults,
     image_faults,
+    word_faults,
 )
 from .tbu_tasks import TaskMemory
 
@@ -134,7 +135,7 @@ class Scenario:
         self.store = TaskMemory(config, 1 << 17)
         unit = config.task_block_unit
         self.faults = descriptor_faults(unit.descriptor_words, unit.scratchpad_words)
-        self.faults += image_faults() + damage_faults()
+        self.faults += image_faults() + word_faults()
         self._spare_kernel = self.kernel_count - 1
         self.regions: Sequence[Region] = REGIONS
         self.steps = []
@@ -154,9 +155,10 @@ class Scenario:
                 continue  # each takes an entry of the kernel table for good
             domain = domain if same else (domain + 1) % 3
             scenario.steps.append(scenario._step(fault, domain=domain))
-            if random.random() < 0.2:
+            # The run behind a task that ran past its limit is prepared and starts at once.
+            if random.random() < 0.2 or fault.status is Status.WATCHDOG:
                 scenario.steps.append(scenario._step(None, domain=domain))
-        statuses = (Status.KERNEL_INVALID, Status.MEMORY_PARITY)
+        statuses = (Status.KERNEL_INVALID, *SPOILT_WORDS.values())
         for status in statuses:
             fault = next(fault for fault in scenario.faults if fault.status is status)
             scenario.steps.append(scenario._step(fault, domain=domain))
@@ -240,22 +242,15 @@ class Scenario:
             if fault.status is Status.KERNEL_INVALID or "image" in fault.name:
                 image = fault.spoil(task.kernel.image(self.config.pea, 0), random)
                 store.place_image(self._spare_kernel, image)
-                if fault.status is Status.MEMORY_PARITY:
-                    store.damage_image(self._spare_kernel, random)
+                if fault.status in SPOILT_WORDS.values():
+                    store.spoil_image(self._spare_kernel, random, self._spoilt(fault))
                 descriptor = HEADER.changed(descriptor, kernel=self._spare_kernel)
                 self._spare_kernel -= 1
             else:
                 descriptor = fault.spoil(descriptor, random)
         dispatch["descriptor"] = place = store.place(descriptor)
-        if fault is not None and "damaged descriptor" in fault.name:
-            header = range(DESCRIPTOR_HEADER_WORDS)
-            rest = range(DESCRIPTOR_HEADER_WORDS, len(descriptor))
-            word = random.choice(header if "header" in fault.name else rest)
-            store.memory.damaged.add(place + WORD_BYTES * word)
-        if fault is not None and fault.name == "damaged input":
-            first = self._address(buffers[task.inputs[0].name], dispatch)
-            words = task.inputs[0].words
-            store.memory.damaged.add(first + WORD_BYTES * random.randrange(words))
+        if fault is not None and fault.status in SPOILT_WORDS.values():
+            self._spoil_word(fault, place, len(descriptor), task, buffers, dispatch)
         outputs = [
             Output(
                 self._address(buffers[operand.name], dispatch),
@@ -264,6 +259,33 @@ class Scenario:
             for operand in task.outputs
         ]
         return Step(name, dispatch, outputs, status)
+
+    def _spoilt(self, fault: Fault) -> set[int]:
+        """The addresses of words that are spoilt as the fault's name says."""
+        memory = self.store.memory
+        return memory.lost if fault.status is Status.NETWORK_ERROR else memory.damaged
+
+    def _spoil_word(
+        self,
+        fault: Fault,
+        descriptor: int,
+        words: int,
+        task: Task,
+        buffers: dict[str, Buffer],
+        dispatch: dict[str, int],
+    ) -> None:
+        """Spoil a word of the ``words`` at ``descriptor`` or of an operand, as the fault says."""
+        if "image" in fault.name:
+            return
+        if "descriptor" in fault.name:
+            header = range(DESCRIPTOR_HEADER_WORDS)
+            rest = range(DESCRIPTOR_HEADER_WORDS, words)
+            word = self.random.choice(header if "header" in fault.name else rest)
+        else:
+            operand = (task.outputs if "output" in fault.name else task.inputs)[0]
+            descriptor = self._address(buffers[operand.name], dispatch)
+            word = self.random.randrange(operand.words)
+        self._spoilt(fault).add(descriptor + WORD_BYTES * word)
 
     def _place(self, task: Task, dispatch: dict[str, int]) -> dict[str, Buffer]:
         """Store the inputs where this dispatch will look for them, strides included."""

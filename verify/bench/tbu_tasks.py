@@ -62,11 +62,11 @@ class TaskMemory:
         words = len(image) if length is None else length
         self.memory.write_words(entry, [self.place(image), words])
 
-    def damage_image(self, number: int, random: Random) -> None:
-        """Spoil the parity of a word of table entry ``number``'s image."""
+    def spoil_image(self, number: int, random: Random, spoilt: set[int]) -> None:
+        """Add a word of table entry ``number``'s image to the addresses ``spoilt``."""
         entry = self.kernel_table_address + number * KERNEL_TABLE_ENTRY_WORDS * WORD_BYTES
         image, words = self.memory.read_words(entry, KERNEL_TABLE_ENTRY_WORDS)
-        self.memory.damaged.add(image + WORD_BYTES * random.randrange(words))
+        spoilt.add(image + WORD_BYTES * random.randrange(words))
 
     def place_operands(self, task: Task, arrays: Sequence[Any]) -> dict[str, Buffer]:
         """Buffers of a task's operands; inputs are stored."""

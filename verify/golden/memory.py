@@ -18,6 +18,10 @@ class DamageError(Exception):
     """A word with wrong parity was read."""
 
 
+class NetworkError(Exception):
+    """The network brought no answer."""
+
+
 class GlobalMemory:
     """Words at global byte addresses; only the given ranges exist.
 
@@ -28,12 +32,14 @@ class GlobalMemory:
     Attributes
     ----------
     damaged: byte addresses of words whose parity is wrong, until they are written.
+    lost: byte addresses of words that the network does not reach.
     """
 
     def __init__(self, *ranges: tuple[int, int]) -> None:
         self.ranges = ranges
         self._words: dict[int, int] = {}
         self.damaged: set[int] = set()
+        self.lost: set[int] = set()
 
     def exists(self, address: int) -> bool:
         """Whether there is a word at a byte address."""
@@ -65,6 +71,7 @@ class GlobalMemory:
         other = GlobalMemory(*self.ranges)
         other._words = dict(self._words)
         other.damaged = set(self.damaged)
+        other.lost = set(self.lost)
         return other
 
     def read_words(self, address: int, count: int) -> list[int]:

@@ -7,7 +7,7 @@ from octopus.hw.layouts.region import DOMAINS, OPEN_REGION
 from octopus.hw.layouts.space import CONFIGURATION_BIT, WORD_BYTES
 from octopus.hw.layouts.words import WORD_MASK
 
-from .memory import AccessError, DamageError, GlobalMemory
+from .memory import AccessError, DamageError, GlobalMemory, NetworkError
 
 
 class RegionError(Exception):
@@ -56,6 +56,8 @@ class GuardedMemory:
             for place in burst:
                 if not self.memory.exists(place & WORD_MASK):
                     raise AccessError(place & WORD_MASK)
+                if place & WORD_MASK in self.memory.lost:
+                    raise NetworkError(f"no answer from {place & WORD_MASK:#x}")
             yield burst
 
     def _check(self, domain: int, write: bool, first: int, words: int) -> None:
@@ -76,7 +78,8 @@ class GuardedMemory:
 
         Raises:
             RegionError: a burst is not allowed. AccessError: it has a word that does not exist.
-            DamageError: a word has wrong parity.
+            NetworkError: the network does not bring its answer. DamageError: a word has wrong
+            parity.
         """
         found = []
         for burst in self._bursts(domain, False, address, words):

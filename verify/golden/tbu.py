@@ -11,7 +11,7 @@ from octopus.hw.layouts.space import KERNEL_TABLE_ENTRY_WORDS, WORD_BYTES
 from octopus.hw.layouts.words import WORD_MASK
 
 from .descriptor import Descriptor, TaskFailure, check_image, read_descriptor
-from .memory import AccessError, DamageError, GlobalMemory, Scratchpad
+from .memory import AccessError, DamageError, GlobalMemory, NetworkError, Scratchpad
 from .pea import ProcessingElementArray
 from .regions import OPEN, GuardedMemory, Region, RegionError
 from .sequencer import Header, SequencerToken, tokens
@@ -100,6 +100,8 @@ class TaskBlockUnit:
             return replace(outcome, status=Status.REGION_VIOLATION, reason=str(error))
         except DamageError as error:
             return replace(outcome, status=Status.MEMORY_PARITY, reason=str(error))
+        except NetworkError as error:
+            return replace(outcome, status=Status.NETWORK_ERROR, reason=str(error))
         except AccessError as error:
             return replace(outcome, status=Status.ADDRESS_OUT_OF_RANGE, reason=str(error))
 

@@ -38,13 +38,17 @@ async def ask(ctx: Any, requester: RemoteRequester, client: int, write: int, len
 
 
 async def answer_words(ctx: Any, requester: RemoteRequester, client: int, limit: int) -> list[int]:
-    """The error bit of each word of an answer, which is complete within ``limit`` cycles."""
+    """The error bit of each word of an answer, which is complete within ``limit`` cycles.
+
+    Errors here are the network's.
+    """
     response = requester.clients[client].response
     errors: list[int] = []
     for _ in range(limit):
         _, _, valid, payload = await ctx.tick().sample(response.valid, response.payload)
         if valid:
             errors.append(payload.error)
+            assert payload.network == payload.error
             if payload.last:
                 return errors
     raise AssertionError(f"no whole answer within {limit} cycles: {errors}")
