@@ -19,10 +19,14 @@ from octopus.hw.tbu import TaskBlockUnit
 from octopus.hw.tbu.configurator import StreamConfigurator
 from octopus.hw.tbu.context_loader import ContextLoader
 from octopus.hw.tbu.descriptor_fetcher import DescriptorFetcher
+from octopus.hw.tbu.dispatch_queue import DispatchQueue
 from octopus.hw.tbu.edge_port import EdgePort
 from octopus.hw.tbu.input_dma import InputDma
+from octopus.hw.tbu.memory_multiplexer import MemoryMultiplexer
 from octopus.hw.tbu.output_dma import OutputDma
 from octopus.hw.tbu.runner import Runner
+from octopus.hw.tbu.task_block_unit import OUTSTANDING_BURSTS
+from octopus.hw.tbu.window_allocator import WindowAllocator
 
 
 def _address_bits(config: OctopusConfig) -> int:
@@ -41,10 +45,12 @@ def _dma(kind: type[InputDma] | type[OutputDma], config: OctopusConfig) -> Block
 
 BLOCKS: dict[str, Callable[[OctopusConfig], Block]] = {
     "unit": TaskBlockUnit,
+    "queue": lambda c: DispatchQueue(c.task_block_unit.descriptor_queue_depth),
     "fetcher": lambda c: DescriptorFetcher(
         c.pea, c.task_block_unit.descriptor_words, c.cluster.burst_words
     ),
     "loader": lambda c: ContextLoader(c.pea, c.cluster.burst_words),
+    "allocator": lambda c: WindowAllocator(c.pea),
     "input_dma": lambda c: _dma(InputDma, c),
     "output_dma": lambda c: _dma(OutputDma, c),
     "configurator": lambda c: StreamConfigurator(
@@ -52,6 +58,7 @@ BLOCKS: dict[str, Callable[[OctopusConfig], Block]] = {
     ),
     "runner": lambda c: Runner(c.pea),
     "port": lambda c: EdgePort(_address_bits(c), max(c.task_block_unit.stream_fifo_depth, 4)),
+    "multiplexer": lambda c: MemoryMultiplexer(4, OUTSTANDING_BURSTS, c.cluster.regions),
     "scratchpad": _scratchpad,
 }
 

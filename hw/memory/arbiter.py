@@ -42,9 +42,7 @@ class RoundRobinArbiter(Block):
         behind = Signal(self.count)  # requesters after the last winner
         preferred = self.requests & behind
         # Both lists are searched side by side; a carry chain would be slower than these gates.
-        m.d.comb += self.grants.eq(
-            Mux(preferred.any(), _lowest(preferred), _lowest(self.requests))
-        )
+        m.d.comb += self.grants.eq(Mux(preferred.any(), _lowest(preferred), _lowest(self.requests)))
         with m.If(self.advance & self.requests.any()):
             m.d.sync += behind.eq(Cat(self.grants[:i].any() for i in range(self.count)))
         return m

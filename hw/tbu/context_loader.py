@@ -13,6 +13,7 @@ from ..layouts.kernel import HEADER_WORDS, KERNEL_MAGIC, KernelHeader
 from ..layouts.space import COORDINATE_BITS, KERNEL_TABLE_ENTRY_WORDS, OFFSET_BITS
 from ..library import Block, add_block
 from ..pea.interfaces import LENGTH_BITS, ContextWrite, bank_shape
+from .burst_limiter import BurstLimiter
 from .burst_requester import BurstRequester
 from .context_tags import ContextTags
 from .image_writer import ImageWriter
@@ -37,6 +38,7 @@ class ContextLoader(Block):
     release: in, pulse with release_bank: a task that held a bank needs it no more.
     kernel_table_address, kernel_count, x, y: in, where the kernel table is.
     forget: in, pulse, no bank's content counts any more for tasks to come.
+    gentle: in, the array runs: other transfers come first (:class:`BurstLimiter`).
     active: out, 1 bit, a task is here that must wait for its kernel.
 
     Timing: two cycles for a resident kernel; else three memory latencies and a cycle a word.
@@ -62,6 +64,7 @@ class ContextLoader(Block):
                 "x": In(COORDINATE_BITS),
                 "y": In(COORDINATE_BITS),
                 "forget": In(1),
+                "gentle": In(1),
                 "active": Out(1),
             },
             rows=pea.rows,
@@ -80,7 +83,9 @@ class ContextLoader(Block):
         add_block(m, platform, "requester", requester)
         add_block(m, platform, "tags", tags)
         add_block(m, platform, "writer", writer)
-        wiring.connect(m, requester.request, wiring.flipped(self.memory.request))
+        add_block(m, platform, "limiter", limiter := BurstLimiter())
+        wiring.connect(m, requester.request, limiter.asked)
+        wiring.connect(m, limiter.request, wiring.flipped(self.memory.request))
         wiring.connect(m, writer.context_write, wiring.flipped(self.context_write))
 
         task, status, holds = Signal(task_layout(self.pea)), Signal(Status), Signal()
@@ -94,6 +99,8 @@ class ContextLoader(Block):
         response = self.memory.response
         m.d.comb += [
             response.ready.eq(1),
+            limiter.gentle.eq(self.gentle),
+            limiter.answered.eq(response.valid & response.payload.last),
             self.memory.domain.eq(task.domain),
             tags.kernel.eq(Cat(task.kernel, task.domain)),
             tags.release.eq(self.release),

@@ -18,6 +18,7 @@ from ..layouts.descriptor import (
 from ..layouts.token import Dispatch
 from ..library import Block, add_block
 from ..memory import BankWritePort
+from .burst_limiter import BurstLimiter
 from .burst_requester import BurstRequester
 from .descriptor_checker import DescriptorChecker
 from .dispatch_queue import Fetch
@@ -41,6 +42,7 @@ class DescriptorFetcher(Block):
     dispatch: stream in of :class:`Fetch`. task: stream out of ``task_layout``.
     memory: ``Out(MemoryClient)``. buffer: the port on the descriptor buffer.
     finished: in, pulse, a task has left the TBU, its slot is free.
+    gentle: in, the array runs: other transfers come first (:class:`BurstLimiter`).
     now: in, 32 bits, the clock. active: out, 1 bit, a dispatch is here.
 
     Timing: two memory latencies and a cycle a word. ``task`` is a register.
@@ -61,6 +63,7 @@ class DescriptorFetcher(Block):
                 "buffer": Out(BankWritePort(self.buffer_bits)),
                 "finished": In(1),
                 "now": In(32),
+                "gentle": In(1),
                 "active": Out(1),
             },
             rows=pea.rows,
@@ -76,7 +79,9 @@ class DescriptorFetcher(Block):
         checker = DescriptorChecker(self.pea.rows, self.pea.columns)
         add_block(m, platform, "requester", requester)
         add_block(m, platform, "checker", checker)
-        wiring.connect(m, requester.request, wiring.flipped(self.memory.request))
+        add_block(m, platform, "limiter", limiter := BurstLimiter())
+        wiring.connect(m, requester.request, limiter.asked)
+        wiring.connect(m, limiter.request, wiring.flipped(self.memory.request))
 
         dispatch, prepared, started = Signal(Dispatch), Signal(), Signal(32)
         header = Signal(DescriptorHeader)
@@ -91,6 +96,8 @@ class DescriptorFetcher(Block):
         m.d.comb += [
             self.memory.domain.eq(dispatch.domain),
             response.ready.eq(~write.valid | write.ready),
+            limiter.gentle.eq(self.gentle),
+            limiter.answered.eq(word_taken & response.payload.last),
             checker.word.eq(response.payload.data),
             checker.entries.eq(header.input_count + header.output_count),
             checker.groups.eq(header.stream_count),

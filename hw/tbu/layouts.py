@@ -14,8 +14,13 @@ COUNT_BITS = 16
 EPOCH_BITS = 2
 """Runs are told apart modulo four: the past, the present and the next one."""
 
-DESCRIPTOR_SLOTS = 4
-"""Descriptors held at once: one each for fetch, input, run and output."""
+DESCRIPTOR_SLOTS = 8
+"""Descriptors held at once, a power of two: one each for fetch, context load, input, set-up, run
+and output, and those of the tasks that wait behind the context load."""
+
+LOADED_TASKS = 2
+"""Tasks that may wait between context load and scratchpad, so that a load may take longer than a
+run."""
 
 
 def stride_bits(address_bits: int) -> int:
@@ -61,6 +66,7 @@ def task_layout(pea: PeaConfig) -> data.StructLayout:
     A task whose ``status`` is not OK passes the remaining stages untouched. ``holds_bank`` and
     ``holds_window``: it owns a context bank, or a part of the scratchpad, that must be released.
     ``started``: the clock when its dispatch was taken. ``prepared``: its dispatch has not come yet.
+    ``committed``: its streams are set up, whether it runs or not.
     """
     return data.StructLayout(
         {
@@ -88,6 +94,7 @@ def task_layout(pea: PeaConfig) -> data.StructLayout:
             "holds_window": 1,
             "started": 32,
             "prepared": 1,
+            "committed": 1,
             "trips_from_token": 1,
             "early_inputs": 1,
             "array_cycles": 32,

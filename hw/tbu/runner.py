@@ -29,6 +29,7 @@ class Runner(Block):
     Ports
     -----
     task: stream in, tasks whose streams are committed; ended: stream out. Both ``task_layout``.
+    ending, ending_valid: out, the task that ``ended`` brings next, once it is known.
     headers: in, the kernel header of every context bank.
     command, done, advance, stop: the array core's command stream, ``done``, ``advance``, ``abort``.
     control: ``Out(EpochControl)`` to every edge port.
@@ -50,6 +51,8 @@ class Runner(Block):
             {
                 "task": In(stream.Signature(task)),
                 "ended": Out(stream.Signature(task)),
+                "ending": Out(task),
+                "ending_valid": Out(1),
                 "headers": In(data.ArrayLayout(KernelHeader, pea.context_banks)),
                 "command": Out(stream.Signature(run_command(pea))),
                 "done": In(1),
@@ -100,9 +103,10 @@ class Runner(Block):
             start.eq(self.command.valid & self.command.ready),
             skip.eq(self.task.valid & ~healthy & ~run_valid & ~drain_valid),
             self.task.ready.eq(Mux(healthy, start, skip)),
-            control.start.eq(start),
+            # A task that was set up and then dropped has an epoch of its own, without a run.
+            control.start.eq(start | (skip & incoming.committed)),
         ]
-        m.d.sync += control.epoch.eq(control.epoch + start)
+        m.d.sync += control.epoch.eq(control.epoch + control.start)
 
         # Run. It is over when the array says so, or when it was stopped.
         cycles, trouble, over, finishing = Signal(32), Signal(), Signal(), Signal()
@@ -152,6 +156,8 @@ class Runner(Block):
             self.draining.eq(drain_valid),
             self.ended.valid.eq(drain_valid & ~(drain_ran & control.holds)),
             self.ended.payload.eq(drain),
+            self.ending.eq(Mux(drain_valid, drain.as_value(), run.as_value())),
+            self.ending_valid.eq(drain_valid | run_valid),
             leave.eq(self.ended.valid & self.ended.ready),
             self.release.eq((move & run.holds_bank) | (skip & incoming.holds_bank)),
             self.release_bank.eq(Mux(move, run.bank, incoming.bank)),

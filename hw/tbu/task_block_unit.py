@@ -24,11 +24,12 @@ from .dispatch_queue import DispatchQueue
 from .edge_port import EdgePort
 from .input_dma import InputDma
 from .input_stream import MINIMUM_DEPTH
-from .layouts import DESCRIPTOR_SLOTS
+from .layouts import DESCRIPTOR_SLOTS, LOADED_TASKS
 from .memory_multiplexer import MemoryMultiplexer
 from .output_dma import OutputDma
 from .runner import Runner
 from .start_gate import StartGate
+from .task_queue import TaskQueue
 from .unit_counters import COUNTER_BITS, UnitCounters
 from .window_allocator import WindowAllocator
 from .window_scrubber import WindowScrubber
@@ -112,6 +113,7 @@ class TaskBlockUnit(Block):
         queue = DispatchQueue(unit.descriptor_queue_depth)
         fetcher = DescriptorFetcher(pea, unit.descriptor_words, burst)
         loader = ContextLoader(pea, burst)
+        loaded = TaskQueue(pea, LOADED_TASKS)
         allocator = WindowAllocator(pea)
         filler = InputDma(pea, address_bits, unit.descriptor_words, burst)
         configurator = StreamConfigurator(pea, address_bits, unit.descriptor_words)
@@ -136,6 +138,7 @@ class TaskBlockUnit(Block):
             ("queue", queue),
             ("fetcher", fetcher),
             ("loader", loader),
+            ("loaded", loaded),
             ("allocator", allocator),
             ("filler", filler),
             ("configurator", configurator),
@@ -159,7 +162,8 @@ class TaskBlockUnit(Block):
 
         # The stages, in order.
         wiring.connect(m, fetcher.task, loader.task)
-        wiring.connect(m, loader.loaded, allocator.task)
+        wiring.connect(m, loader.loaded, loaded.incoming)
+        wiring.connect(m, loaded.outgoing, allocator.task)
         wiring.connect(m, allocator.placed, filler.task)
         wiring.connect(m, filler.filled, configurator.task)
         wiring.connect(m, configurator.configured, gate.task)
@@ -173,6 +177,13 @@ class TaskBlockUnit(Block):
             queue.hint_valid.eq(self.hint_valid),
             queue.forget.eq(self.forget | self.regions_changed),
             queue.resolved.eq(gate.resolved),
+            # What comes next to a stage is told to it: it may begin with what needs no place.
+            filler.upcoming.eq(loaded.outgoing.payload),
+            filler.upcoming_valid.eq(loaded.outgoing.valid),
+            configurator.upcoming.eq(filler.filling),
+            configurator.upcoming_valid.eq(filler.filling_valid),
+            storer.upcoming.eq(runner.ending),
+            storer.upcoming_valid.eq(runner.ending_valid),
             gate.verdict.eq(queue.verdict),
             filler.verdict.eq(queue.verdict.verdict),
             fetcher.now.eq(now),
@@ -180,6 +191,8 @@ class TaskBlockUnit(Block):
             fetcher.finished.eq(completer.finished),
             allocator.release.eq(completer.release),
             allocator.release_window.eq(completer.release_window),
+            fetcher.gentle.eq(runner.running),
+            loader.gentle.eq(runner.running),
             loader.release.eq(runner.release),
             loader.release_bank.eq(runner.release_bank),
             loader.kernel_table_address.eq(self.kernel_table_address),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -25,8 +25,23 @@ def scratchpad_row_layout(address_bits: int) -> data.StructLayout:
     return data.StructLayout({"address": address_bits - 2, "words": ROW_WORD_BITS})
 
 
+def entries_layout(buffer_bits: int) -> data.StructLayout:
+    """DMA entries of one kind of a task: the first one's place, their number, the task's tags."""
+    return data.StructLayout(
+        {
+            "address": buffer_bits,
+            "count": 8,
+            "instance": INSTANCE_BITS,
+            "index": INDEX_BITS,
+            "shard": SHARD_BITS,
+        }
+    )
+
+
 class TransferEngine(Block):
     """Walks a task's DMA entries: bursts to memory, and the scratchpad rows they belong to.
+
+    Entries are read as soon as they are known, rows are asked for only while ``open``.
 
     Parameters
     ----------
@@ -35,8 +50,8 @@ class TransferEngine(Block):
 
     Ports
     -----
-    start: in, pulse; address, count: in, the entries; instance, index, shard, window: in, of the
-    task, stable until ``idle``.
+    begin: in, pulse, when idle: read ``entries`` (in, of ``entries_layout``).
+    open: in, rows may be asked for; window: in, of the task, stable from then until ``idle``.
     stop: in, ask for nothing more. outside: out, pulse, a row lies outside the window; damaged:
     out, pulse, an entry had wrong parity. After either nothing more is asked for.
     request: stream out of memory requests. row: stream out of ``scratchpad_row_layout``, in the
@@ -55,12 +70,9 @@ class TransferEngine(Block):
         self.write = write
         super().__init__(
             {
-                "start": In(1),
-                "address": In(buffer_bits),
-                "count": In(8),
-                "instance": In(INSTANCE_BITS),
-                "index": In(INDEX_BITS),
-                "shard": In(SHARD_BITS),
+                "begin": In(1),
+                "entries": In(entries_layout(buffer_bits)),
+                "open": In(1),
                 "window": In(window_layout()),
                 "stop": In(1),
                 "outside": Out(1),
@@ -86,15 +98,21 @@ class TransferEngine(Block):
         add_block(m, platform, "requester", requester)
         layout = self.row.payload.shape()
         m.submodules.rows = rows = SyncFIFO(width=layout.size, depth=ROWS_AHEAD)
-        wiring.connect(m, reader.transfer, splitter.transfer)
         wiring.connect(m, reader.buffer, wiring.flipped(self.buffer))
         wiring.connect(m, requester.request, wiring.flipped(self.request))
-        row = splitter.row
+        row, tags = splitter.row, ("instance", "index", "shard")
+        held = [Signal.like(self.entries[tag]) for tag in tags]
+        with m.If(self.begin):
+            m.d.sync += [value.eq(self.entries[tag]) for value, tag in zip(held, tags, strict=True)]
         m.d.comb += [
-            *(
-                getattr(reader, name).eq(getattr(self, name))
-                for name in ("start", "address", "count", "instance", "index", "shard", "stop")
-            ),
+            *(getattr(reader, tag).eq(value) for value, tag in zip(held, tags, strict=True)),
+            reader.start.eq(self.begin),
+            reader.address.eq(self.entries.address),
+            reader.count.eq(self.entries.count),
+            reader.stop.eq(self.stop),
+            splitter.transfer.payload.eq(reader.transfer.payload),
+            splitter.transfer.valid.eq(reader.transfer.valid & self.open),
+            reader.transfer.ready.eq(splitter.transfer.ready & self.open),
             splitter.window.eq(self.window),
             splitter.stop.eq(self.stop),
             self.outside.eq(splitter.outside),

@@ -75,7 +75,8 @@ class Bench:
         device = self.device
         device.kernel_table_address.value = self.scenario.store.kernel_table_address
         device.kernel_count.value = self.scenario.kernel_count
-        for name in ("x", "y", "cancel", "regions_changed", "counter_index"):
+        pulses = ("cancel", "regions_changed", "hint_valid", "forget")
+        for name in ("x", "y", "closed", "counter_index", *pulses):
             getattr(device, name).value = 0
         device.regions.value = sum(
             bits(RegionEntry, **asdict(region)) << 32 * REGION_ENTRY_WORDS * number
@@ -127,6 +128,8 @@ class Bench:
                 ("cancel", Event.CANCEL),
                 ("rst", Event.RESET),
                 ("regions_changed", Event.TABLE),
+                ("hint_valid", Event.HINT),
+                ("forget", Event.FORGET),
             ):
                 if int(getattr(device, port).value):
                     seen.add(event)
@@ -143,6 +146,17 @@ class Bench:
         while True:
             getattr(self.device, port).value = int(self.random.random() < probability)
             await RisingEdge(self.device.clk)
+
+    async def announce(self, probability: float) -> None:
+        """Name, now and then, a task that is to come soon, the next one or not, for ever."""
+        device, steps = self.device, self.scenario.steps
+        while True:
+            device.hint_valid.value = 0
+            if self.random.random() < probability:
+                number = min(len(self._accepted) + self.random.choice((0, 0, 1)), len(steps) - 1)
+                device.hint.value = bits(Dispatch, **steps[number].dispatch)
+                device.hint_valid.value = 1
+            await RisingEdge(device.clk)
 
     async def send(self, steps: list[Step]) -> None:
         """Offer the dispatches of steps in order."""
@@ -315,6 +329,30 @@ async def cancelled_tasks(device: Any) -> None:
     for _ in range(400):  # an idle unit does not care
         await RisingEdge(device.clk)
     assert bench.aborted, "nothing was cancelled: the test shows nothing"
+
+
+@cocotb.test()
+async def announced_tasks(device: Any) -> None:
+    """Tasks that are prepared before they are dispatched, or in vain, end like any other."""
+    random = seeded("announced")
+    bench = Bench(device, Scenario(configuration(), random, 40, spoilt=0.2), random)
+    await bench.start()
+    bench.pace = 0.01  # time enough for what is announced
+    cocotb.start_soon(bench.announce(0.02))
+    await bench.run()
+
+
+@cocotb.test()
+async def forgotten_tasks(device: Any) -> None:
+    """What was prepared is out of date at any moment, or the region table is written."""
+    random = seeded("forgotten")
+    bench = Bench(device, Scenario(configuration(), random, 20), random)
+    await bench.start()
+    bench.pace = 0.01
+    cocotb.start_soon(bench.announce(0.05))
+    cocotb.start_soon(bench.pulse("forget", 0.02))
+    cocotb.start_soon(bench.pulse("regions_changed", 0.02))
+    await bench.run()
 
 
 @cocotb.test()

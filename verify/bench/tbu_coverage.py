@@ -15,7 +15,8 @@ class Event(Enum):
     ``DISPATCH``: a dispatch was taken. ``FULL``: one was offered and not taken. ``COMPLETED``,
     ``FAILED``: a completion was taken. ``HELD``: one was offered and not taken. ``DENIED``:
     the memory did not take a burst. ``LATE``: the memory owed an answer and gave none.
-    ``CANCEL``, ``RESET``: as the port says. ``TABLE``: the region table was written.
+    ``CANCEL``, ``RESET``: as the port says. ``TABLE``: the region table was written. ``HINT``: a
+    task was announced; ``FORGET``: what was prepared is out of date.
     """
 
     DISPATCH = auto()
@@ -28,6 +29,8 @@ class Event(Enum):
     CANCEL = auto()
     RESET = auto()
     TABLE = auto()
+    HINT = auto()
+    FORGET = auto()
 
 
 IMPOSSIBLE: frozenset[Point] = frozenset(
@@ -38,8 +41,6 @@ IMPOSSIBLE: frozenset[Point] = frozenset(
         (ActivityState.IDLE, Event.LATE),
     }
 )
-UNREACHED_STATUSES = frozenset({Status.NETWORK_ERROR})
-"""What the memory port cannot tell from other errors."""
 
 
 class Coverage:
@@ -52,8 +53,7 @@ class Coverage:
     def __init__(self) -> None:
         states = {(state, event) for state in ActivityState for event in Event}
         statuses = {(status, same) for status in Status for same in Same}
-        unreached = {(status, same) for status in UNREACHED_STATUSES for same in Same}
-        self.declared: frozenset[Point] = frozenset((states - IMPOSSIBLE) | (statuses - unreached))
+        self.declared: frozenset[Point] = frozenset((states - IMPOSSIBLE) | statuses)
         self.hits: Counter[Point] = Counter()
 
     def see(self, state: ActivityState, events: set[Event]) -> None:

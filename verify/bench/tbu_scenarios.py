@@ -162,7 +162,9 @@ class Scenario:
         for status in statuses:
             fault = next(fault for fault in scenario.faults if fault.status is status)
             scenario.steps.append(scenario._step(fault, domain=domain))
+        # The last one fails while nothing else is there.
         scenario.steps += [scenario._missing_descriptor(), scenario._step(None)]
+        scenario.steps.append(scenario._missing_descriptor())
         return scenario
 
     def add(self, tasks: Sequence[Task], domains: int) -> None:

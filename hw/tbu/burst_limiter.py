@@ -1,0 +1,56 @@
+"""Keeps a requester from filling the way to memory with its bursts."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from ..layouts.memory import MemoryRequest
+from ..library import Block
+
+COUNT_BITS = 4
+"""Width of the count of bursts under way."""
+
+
+class BurstLimiter(Block):
+    """Passes bursts on; one after the other while ``gentle``.
+
+    Memory answers in order: whoever asks behind a row of bursts waits for all their words. What is
+    only needed later asks for one burst at a time, so that others wait for one at most.
+
+    Ports
+    -----
+    asked: stream in, request: stream out, of :class:`MemoryRequest`.
+    answered: in, pulse, the last word of a burst's answer has come.
+    gentle: in, others come first.
+
+    Timing: combinational; an offered burst stays offered.
+    Errors: none. Source: own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "asked": In(stream.Signature(MemoryRequest)),
+                "request": Out(stream.Signature(MemoryRequest)),
+                "answered": In(1),
+                "gentle": In(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        under_way, offered, passes = Signal(COUNT_BITS), Signal(), Signal()
+        request = self.request
+        m.d.comb += [
+            passes.eq(((under_way == 0) | ~self.gentle | offered) & ~under_way.all()),
+            request.payload.eq(self.asked.payload),
+            request.valid.eq(self.asked.valid & passes),
+            self.asked.ready.eq(request.ready & passes),
+        ]
+        m.d.sync += [
+            offered.eq(request.valid & ~request.ready),
+            under_way.eq(under_way + (request.valid & request.ready) - self.answered),
+        ]
+        return m
