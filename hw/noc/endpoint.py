@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..layouts.space import COORDINATE_BITS, Node
 from ..library import Block, add_block
 from .arbiter import arbitrate
-from .credit import CreditCounter
+from .credit import CreditCounter, count_places, next_place
 from .link import (
     NODE_BITS,
     Flit,
@@ -236,14 +236,12 @@ class NetworkEndpoint(Block):
         flits = Memory(shape=QueuedFlit(self.flit_bits), depth=depth, init=[])
         m.submodules[f"flits_{channel}"] = flits
         write, read = flits.write_port(), flits.read_port(domain="comb")
-        level = Signal(range(depth + 1), name=f"level_{channel}")
-        present = Signal(name=f"present_{channel}")
         leaves = Signal(name=f"leaves_{channel}")
         taken = Signal(name=f"taken_{channel}")
         begun = Signal(name=f"begun_{channel}")
         offered = Signal(name=f"offered_{channel}")
-        following = Signal.like(level, name=f"following_level_{channel}")
         first = Signal(Flit(self.flit_bits), name=f"first_{channel}")
+        present, _ = count_places(m, depth, f"level_{channel}", write.en, leaves)
         m.d.comb += [
             write.en.eq(self.link_in.valid & (self.link_in.channel == channel)),
             write.data.flit.payload.eq(self.link_in.flit.payload),
@@ -252,7 +250,6 @@ class NetworkEndpoint(Block):
             write.data.discard.eq((wrong | ~self.link_in.flit.head) & ~begun),
             offered.eq(present & ~read.data.discard),
             leaves.eq(taken | (present & read.data.discard)),
-            following.eq(level + write.en - leaves),
             first.eq(read.data.flit),
         ]
         if self.direct:
@@ -261,18 +258,14 @@ class NetworkEndpoint(Block):
                     first.eq(write.data.flit),
                     offered.eq(write.en & ~write.data.discard),
                 ]
-        m.d.sync += [
-            level.eq(following),
-            present.eq(following != 0),
-            self.link_in.credit[channel].eq(leaves),
-        ]
+        m.d.sync += self.link_in.credit[channel].eq(leaves)
         with m.If(write.en):
             m.d.sync += begun.eq(~(write.data.flit.tail | write.data.discard))
         for port, moves in ((write, write.en), (read, leaves)):
             index = Signal(range(depth), name=f"index_{channel}")
             m.d.comb += port.addr.eq(index)
             with m.If(moves):
-                m.d.sync += index.eq(Mux(index == depth - 1, 0, index + 1))
+                m.d.sync += index.eq(next_place(index, depth))
         return first, offered, taken
 
     def _merge(

@@ -11,6 +11,7 @@ from ..layouts.space import COORDINATE_BITS, Node
 from ..library import Block, add_block
 from .aim import XY_PAIRS, FreeAim, RouteNote, fixed_aim
 from .arbiter import arbitrate
+from .credit import count_places, next_place
 from .link import (
     NODE_BITS,
     Flit,
@@ -44,8 +45,6 @@ class _Queue:
         # The first flit and whether there is one: in the buffer or, with ``bypass``, on the link.
         self.first = Signal(RouteNote(virtual_channels), name=f"first_{channel}")
         self.offers = Signal(name=f"offers_{channel}")
-        self.passes = Signal(name=f"passes_{channel}")
-        """The first flit leaves from the link."""
 
 
 class InputPort(Block):
@@ -239,43 +238,33 @@ class InputPort(Block):
         write, read = notes.write_port(), notes.read_port(domain="comb")
         stored = Signal(note.shape(), name=f"stored_note_{channel}")
         m.d.comb += self._unpack(read.data, stored)
-        level = Signal(range(depth + 1), name=f"level_{channel}")
-        following = Signal.like(level, name=f"following_level_{channel}")
-        several = Signal(name=f"several_{channel}")
+        present, several = count_places(m, depth, f"level_{channel}", queue.arrives, queue.leaves)
         m.d.comb += [
+            queue.present.eq(present),
             queue.arrives.eq(self.link.valid & (self.link.channel == channel)),
             write.addr.eq(queue.write_index),
             write.data.eq(packed),
             write.en.eq(queue.arrives),
-            read.addr.eq(_next_index(queue.read_index, depth)),
-            following.eq(level + queue.arrives - queue.leaves),
+            read.addr.eq(next_place(queue.read_index, depth)),
             queue.first.eq(queue.note),
             queue.offers.eq(queue.present),
         ]
         if self.bypass:
             with m.If(~queue.present):
-                m.d.comb += [
-                    queue.first.eq(note),
-                    queue.offers.eq(queue.arrives),
-                    queue.passes.eq(queue.leaves),
-                ]
-        m.d.sync += [
-            level.eq(following),
-            queue.present.eq(
-                Mux(queue.leaves, several, queue.present) | (queue.arrives & ~queue.passes)
-            ),
-            several.eq(following > 1),
-            self.link.credit[channel].eq(queue.leaves),
-        ]
-        # The first note waits in a register: reading it is no part of the allocation's path.
+                m.d.comb += [queue.first.eq(note), queue.offers.eq(queue.arrives)]
+        m.d.sync += self.link.credit[channel].eq(queue.leaves)
+        # The first note waits in a register: reading it is no part of the allocation's path. Where
+        # there is none it has no output, so that the allocation need not look whether there is.
         with m.If(queue.leaves | ~queue.present):
             m.d.sync += queue.note.eq(Mux(several, stored, note))
+            with m.If(~several & ~queue.arrives):
+                m.d.sync += queue.note.outputs.eq(0)
         for index, moves in (
             (queue.write_index, queue.arrives),
             (queue.read_index, queue.leaves),
         ):
             with m.If(moves):
-                m.d.sync += index.eq(_next_index(index, depth))
+                m.d.sync += index.eq(next_place(index, depth))
         return queue
 
     @property
@@ -361,11 +350,9 @@ class InputPort(Block):
                 ]
             return aim.want, aim.channel
         channel = Const(queue.channel) if count == 1 else queue.first.channel
-        want = Signal(len(Port), name=f"want_{queue.channel}")
-        with m.If(queue.offers):
-            m.d.comb += want.eq(
-                fixed_aim(queue.first, channel, list(self.packet_ready), list(self.flit_ready))
-            )
+        want = fixed_aim(queue.first, channel, list(self.packet_ready), list(self.flit_ready))
+        if self.bypass:  # the note of the flit on the link is there without a flit, too
+            want = want & queue.offers.replicate(len(Port))
         return want, channel
 
     def _store(
@@ -393,10 +380,3 @@ class InputPort(Block):
                     offer.flit.payload.eq(self.link.flit.payload),
                     offer.parity.eq(parity),
                 ]
-
-
-def _next_index(index: Signal, depth: int) -> Value:
-    """The place after ``index`` in a ring of ``depth`` places."""
-    if depth & (depth - 1) == 0:
-        return (index + 1)[: len(index)]
-    return Mux(index == depth - 1, 0, index + 1)

@@ -28,6 +28,7 @@ CONTROL = {
 DATA = {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4, "message_classes": 2}
 MESHES: dict[str, dict[str, Any]] = {
     "control": CONTROL,
+    "control_direct": CONTROL | {"direct": True},
     "control_west_first": CONTROL | {"routing": "west_first"},
     "control_odd_even": CONTROL | {"routing": "odd_even"},
     "control_minimal_adaptive": CONTROL | {"routing": "minimal_adaptive", "virtual_channels": 2},

@@ -29,6 +29,7 @@ def endpoint_of(
         options["message_classes"],
         host=host,
         free_choice=options.get("free_choice", False),
+        direct=options.get("direct", False) and not host,
     )
 
 
