@@ -14,7 +14,7 @@ from octopus.verify.bench.mesh_soak import (
     run_soak,
 )
 
-PACKETS = 6000
+PACKETS = 3000
 
 
 @pytest.mark.parametrize("name", ["control", "data_long_links"])

@@ -99,7 +99,6 @@ def test_zero_load_latency_is_two_cycles_a_router_and_two_for_the_interface(name
 
 
 LATENCIES = {
-    "two": LinkLatency(2),
     "five": LinkLatency(5),
     "chiplets": LinkLatency(1, 4, 2, 1),
     "slow_inside": LinkLatency(3, 2, 1, 2),
