@@ -14,7 +14,8 @@ from .registers import ADDRESS_BITS
 class RegisterAccess(wiring.Signature):
     """One access, seen from the bus: answered combinationally in the cycle of ``select``.
 
-    While ``wait`` is high there is none.
+    While ``wait`` is high there is none. All outputs but ``select`` are there a cycle earlier and
+    stay, so that they can be decoded.
     """
 
     def __init__(self) -> None:
@@ -40,8 +41,8 @@ class AxiLiteSlave(Block):
     bus (in): :class:`AxiLite`.
     access (out): :class:`RegisterAccess`.
 
-    Timing: an access in the cycle in which address (and data) are taken; the answer is offered
-    from the next cycle on. A write waits until both address and data are valid.
+    Timing: an access two cycles after address (and data) are taken; the answer is offered from
+    the next cycle on. A write waits until both address and data are valid.
 
     Errors: an address that is not a multiple of four, or a write without all four byte strobes,
     is answered SLVERR and not made; errors of the register file are answered SLVERR.
@@ -54,20 +55,14 @@ class AxiLiteSlave(Block):
         """Build the slave's state machine."""
         m = Module()
         bus, access = self.bus, self.access
-        read_next = Signal()
+        read_next, misused = Signal(), Signal()
         write_wanted, read_wanted = Signal(), Signal()
-        address = Signal(ADDRESS_BITS)
-        misused, answer = Signal(), Signal(2)
+        address, answer = Signal(ADDRESS_BITS), Signal(2)
         m.d.comb += [
-            write_wanted.eq(bus.awvalid & bus.wvalid & ~(read_next & bus.arvalid) & ~access.wait),
-            read_wanted.eq(bus.arvalid & ~write_wanted & ~access.wait),
+            write_wanted.eq(bus.awvalid & bus.wvalid & ~(read_next & bus.arvalid)),
+            read_wanted.eq(bus.arvalid & ~write_wanted),
             address.eq(Mux(write_wanted, bus.awaddr, bus.araddr)),
-            misused.eq(address[:2].any() | (write_wanted & ~bus.wstrb.all())),
             answer.eq(Mux(misused | access.error, Response.SLVERR, Response.OKAY)),
-            access.write.eq(write_wanted),
-            access.privileged.eq(Mux(write_wanted, bus.awprot[0], bus.arprot[0])),
-            access.address.eq(address),
-            access.write_data.eq(bus.wdata),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -75,23 +70,30 @@ class AxiLiteSlave(Block):
                     bus.awready.eq(write_wanted),
                     bus.wready.eq(write_wanted),
                     bus.arready.eq(read_wanted),
-                    access.select.eq((write_wanted | read_wanted) & ~misused),
                 ]
-                with m.If(write_wanted):
-                    m.d.sync += [bus.bresp.eq(answer), bus.bvalid.eq(1), read_next.eq(1)]
-                    m.next = "WRITTEN"
-                with m.Elif(read_wanted):
-                    m.d.sync += [
-                        bus.rresp.eq(answer),
-                        bus.rdata.eq(Mux(misused | access.error, 0, access.read_data)),
-                        bus.rvalid.eq(1),
-                        read_next.eq(0),
-                    ]
-                    m.next = "READ"
-            with m.State("WRITTEN"), m.If(bus.bready):
-                m.d.sync += bus.bvalid.eq(0)
-                m.next = "IDLE"
-            with m.State("READ"), m.If(bus.rready):
-                m.d.sync += bus.rvalid.eq(0)
+                m.d.sync += [
+                    access.write.eq(write_wanted),
+                    access.privileged.eq(Mux(write_wanted, bus.awprot[0], bus.arprot[0])),
+                    access.address.eq(address),
+                    access.write_data.eq(bus.wdata),
+                    misused.eq(address[:2].any() | (write_wanted & ~bus.wstrb.all())),
+                ]
+                with m.If(write_wanted | read_wanted):
+                    m.d.sync += read_next.eq(write_wanted)
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.next = "ACCESS"
+            with m.State("ACCESS"), m.If(~access.wait):
+                m.d.comb += access.select.eq(~misused)
+                m.d.sync += [
+                    bus.bresp.eq(answer),
+                    bus.rresp.eq(answer),
+                    bus.rdata.eq(Mux(misused | access.error, 0, access.read_data)),
+                    bus.bvalid.eq(access.write),
+                    bus.rvalid.eq(~access.write),
+                ]
+                m.next = "ANSWER"
+            with m.State("ANSWER"), m.If((bus.bvalid & bus.bready) | (bus.rvalid & bus.rready)):
+                m.d.sync += [bus.bvalid.eq(0), bus.rvalid.eq(0)]
                 m.next = "IDLE"
         return m

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -30,7 +30,9 @@ class CompletionQueue(Block):
     aborted (in): :class:`InstanceRange`. While it is valid no token of them may enter.
     clean (out): of the aborted instances none is left.
 
-    Timing: a token can be taken from the cycle after it entered. The search takes ``depth`` cycles.
+    Timing: a token can be taken from the second cycle after it entered. The search takes
+    ``depth`` + 1
+    cycles.
     A token that was struck out leaves in a cycle of its own.
     """
 
@@ -64,16 +66,15 @@ class CompletionQueue(Block):
         struck = Signal(self.depth)
         place, searched = Signal(range(self.depth)), Signal()
         searching, strike, enters, leaves = Signal(), Signal(), Signal(), Signal()
-        gone = Signal()
+        gone, known = Signal(), Signal()
         one = Const(1, self.depth)
         m.d.comb += [
-            gone.eq((struck & (one << first)).any()),
-            self.present.eq((level != 0) & ~gone),
-            self.skipping.eq((level != 0) & gone),
+            self.present.eq((level != 0) & known & ~gone),
+            self.skipping.eq((level != 0) & (gone | ~known)),
             self.full.eq(level == self.depth),
             self.token.ready.eq(~self.full & ~searching),
             enters.eq(self.token.valid & self.token.ready),
-            leaves.eq((level != 0) & (gone | self.pop)),
+            leaves.eq((level != 0) & known & (gone | self.pop)),
             enter.en.eq(enters),
             enter.addr.eq(next_free),
             enter.data.eq(self.token.payload),
@@ -89,15 +90,22 @@ class CompletionQueue(Block):
         with m.If(leaves):
             m.d.sync += first.eq(first + 1)
         m.d.sync += level.eq(level + enters - leaves)
-        self._search(m, look.data, place, searched, searching, strike, (first, level, struck))
-        with m.If(strike & ~(leaves & (place == first))):
-            m.d.sync += struck.eq(struck | (one << place))
+        # Whether the oldest was struck out takes a cycle to find out whenever something changes.
+        m.d.sync += [
+            gone.eq((struck & (one << first)).any()),
+            known.eq(1),
+        ]
+        with m.If((enters & (level == 0)) | leaves | strike):
+            m.d.sync += known.eq(0)
+        looked = self._search(m, look.data, place, searched, searching, strike, (first, level))
+        at_first = looked == first
+        with m.If(strike & ~(leaves & at_first)):
+            m.d.sync += struck.eq(struck | (one << looked))
         with m.Elif(enters):
             m.d.sync += struck.eq(struck & ~(one << next_free))
         taken = leaves & ~gone
-        m.d.sync += self.count.eq(
-            self.count + enters - taken - (strike & ~(taken & (place == first)))
-        )
+        struck_out = strike & ~(leaves & at_first)
+        m.d.sync += self.count.eq(self.count + enters - taken - struck_out)
         return m
 
     def _search(
@@ -108,24 +116,25 @@ class CompletionQueue(Block):
         searched: Signal,
         searching: Signal,
         strike: Signal,
-        queue: tuple[Signal, Signal, Signal],
-    ) -> None:
-        """Look at every place once while an abort is under way."""
-        first, level, struck = queue
-        distance, occupied = Signal(range(self.depth)), Signal()
+        queue: tuple[Signal, Signal],
+    ) -> Signal:
+        """Look at every place once while an abort is under way; the place that ``strike`` is about.
+
+        A place is read in one cycle and judged in the next. None is judged twice.
+        """
+        first, level = queue
+        looked, looking = Signal(range(self.depth)), Signal()
+        instance = Signal.like(Value.cast(token.instance))
+        distance = Signal(range(self.depth))
+        m.d.sync += [looked.eq(place), looking.eq(searching), instance.eq(token.instance)]
         m.d.comb += [
-            distance.eq(place - first),
-            occupied.eq(distance < level),
-            strike.eq(
-                searching
-                & occupied
-                & ~(struck & (Const(1, self.depth) << place)).any()
-                & contains(self.aborted, token.instance)
-            ),
+            distance.eq(looked - first),
+            strike.eq(searching & looking & (distance < level) & contains(self.aborted, instance)),
         ]
         with m.If(~self.aborted.valid):
-            m.d.sync += [place.eq(0), searched.eq(0)]
+            m.d.sync += [place.eq(0), searched.eq(0), looking.eq(0)]
         with m.Elif(searching):
             m.d.sync += place.eq(place + 1)
-            with m.If(place == self.depth - 1):
+            with m.If(looking & (looked == self.depth - 1)):
                 m.d.sync += searched.eq(1)
+        return looked

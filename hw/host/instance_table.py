@@ -18,14 +18,15 @@ class InstanceTable(Block):
 
     Ports
     -----
-    start, started (in): instance ``started`` becomes active; wins over its end in the same cycle.
+    start, started (in): instance ``started`` (a cycle earlier and still) becomes active; wins over
+        its end in the same cycle.
     started_active (out): it is active already.
     end, ended (in), clear, cleared (in): the instance is no longer active.
     cleared_active (out): instance ``cleared`` is active.
     count (out): active instances.
 
-    Timing: outputs but ``count`` are combinational from the number beside them; changes show in
-    the next cycle.
+    Timing: ``started_active`` comes a cycle after ``started``, ``cleared_active`` at once; changes
+    show in the next cycle, in ``count`` a cycle later.
     """
 
     def __init__(self, instances: int) -> None:
@@ -64,8 +65,9 @@ class InstanceTable(Block):
         def only_if(condition: Value, bits: Value) -> Value:
             return bits & condition.replicate(self.instances)
 
-        started, ended = place("started", self.started), place("ended", self.ended)
+        started, ended = Signal(self.instances), place("ended", self.ended)
         cleared = place("cleared", self.cleared)
+        m.d.sync += started.eq(place("started", self.started))
         starts, ends, clears = (
             Signal(self.instances),
             Signal(self.instances),
@@ -78,9 +80,12 @@ class InstanceTable(Block):
             self.started_active.eq((active & started).any()),
             self.cleared_active.eq((active & cleared).any()),
         ]
-        begins = (starts & ~active).any()
+        begun, over, removed = Signal(), Signal(), Signal()
         m.d.sync += [
             active.eq((active | starts) & ~ends & ~clears),
-            self.count.eq(self.count + begins - ends.any() - clears.any()),
+            begun.eq((starts & ~active).any()),
+            over.eq(ends.any()),
+            removed.eq(clears.any()),
+            self.count.eq(self.count + begun - over - removed),
         ]
         return m

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
 from ..layouts.command import HostOperation
-from ..layouts.token import INSTANCE_BITS, ControlPacket, TokenKind
+from ..layouts.token import INSTANCE_BITS, ControlPacket, Token, TokenKind
 from ..library import Block, add_block
 from ..noc.arbiter import arbitrate
 from .address_check import USER_REGION_LAYOUT
@@ -44,7 +44,7 @@ class RegisterFile(Block):
     instance (in): looked at; instance_active (out): it is active; instance_clear (in): no longer.
     interrupt_line (out): a cause is there and its interrupt is enabled.
 
-    Timing: accesses are answered in the same cycle; a completion can be read from the second
+    Timing: accesses are answered in the same cycle; a completion can be read from the third
     cycle after it was taken.
 
     Errors: accesses that are not allowed raise ``access.error`` and change nothing but ``errors``.
@@ -90,10 +90,12 @@ class RegisterFile(Block):
         self._values: dict[str, Any] = dict(constants(self.config))
         self._errors: dict[str, Value] = {}
         self._selected = {name: Signal(name=f"selects_{name}") for name in BY_NAME}
-        self._allowed, self._refused = Signal(), Signal()
+        self._hits = {name: Signal(name=f"hits_{name}") for name in BY_NAME}
+        self._permitted, self._allowed, self._refused = Signal(), Signal(), Signal()
         for name, register in BY_NAME.items():
+            m.d.sync += self._hits[name].eq(self.access.address == register.offset)
             m.d.comb += self._selected[name].eq(
-                self.access.select & self._allowed & (self.access.address == register.offset)
+                self.access.select & self._allowed & self._hits[name]
             )
         self._time(m)
         self._users(m)
@@ -170,18 +172,22 @@ class RegisterFile(Block):
             self.access.wait.eq(Cat(pair.skipping for pair in self._pairs.values()).any()),
             self.queues_clean.eq(Cat(pair.clean for pair in self._pairs.values()).all()),
         ]
-        overruns, refusals = [], []
+        overruns, refusals, pushes = [], [], []
         for prefix, pair in self._pairs.items():
             add_block(m, platform, f"{prefix}queues", pair)
             push = self._written(f"{prefix}token_value")
             instance = pair.instance
             barred = Signal(name=f"{prefix}barred")
-            m.d.comb += [
-                barred.eq(
+            closed, drains = Signal(name=f"{prefix}closed"), Signal(name=f"{prefix}drains")
+            m.d.sync += [
+                closed.eq(
                     contains(self.aborted, instance)
-                    | (contains(self.draining, instance) & ~table.started_active)
                     | (self._by_user & ~contains(self._user_instances, instance))
                 ),
+                drains.eq(contains(self.draining, instance)),
+            ]
+            m.d.comb += [
+                barred.eq(closed | (drains & ~table.started_active)),
                 pair.write_data.eq(self.access.write_data),
                 pair.destination_write.eq(self._written(f"{prefix}token_destination")),
                 pair.tag_write.eq(self._written(f"{prefix}token_tag")),
@@ -191,10 +197,14 @@ class RegisterFile(Block):
             ]
             overruns.append(push & ~pair.room)
             refusals.append(push & pair.room & barred)
+            pushes.append(pair.push)
             with m.If(self.access.address == BY_NAME[f"{prefix}token_value"].offset):
-                m.d.comb += [table.started.eq(instance), table.start.eq(pair.push)]
+                m.d.comb += table.started.eq(instance)
             self._values |= {f"{prefix}{name}": getattr(pair, name) for name in QUEUE_REGISTERS}
-        m.d.comb += self._refused.eq(Cat(overruns, refusals).any())
+        m.d.comb += [
+            self._refused.eq(Cat(overruns, refusals).any()),
+            table.start.eq(Cat(pushes).any()),
+        ]
         self._errors |= {"overrun": Cat(overruns).any(), "refused": Cat(refusals).any()}
         self._values["active_instances"] = table.count
         waiting = Cat(pair.out.valid for pair in self._pairs.values())
@@ -211,9 +221,9 @@ class RegisterFile(Block):
 
     def _receive(self, m: Module) -> None:
         """Tokens for the host: to a completion queue, to the events, or to nowhere."""
-        token, supervisor, user = self.token_in.payload.token, *self._pairs.values()
+        token, supervisor, user = self._staged(m), *self._pairs.values()
         notice, unwanted, for_user, for_supervisor = Signal(), Signal(), Signal(), Signal()
-        comes = self.token_in.valid & self.token_in.ready
+        comes = self._coming & self._taken
         m.d.comb += [
             notice.eq((token.kind != TokenKind.COMPLETE) & (token.kind != TokenKind.FAULT)),
             unwanted.eq(~notice & contains(self.aborted, token.instance)),
@@ -222,20 +232,31 @@ class RegisterFile(Block):
             ),
             for_supervisor.eq(~notice & ~unwanted & ~for_user),
             user.token.payload.eq(token),
-            user.token.valid.eq(self.token_in.valid & for_user),
+            user.token.valid.eq(self._coming & for_user),
             supervisor.token.payload.eq(token),
-            supervisor.token.valid.eq(self.token_in.valid & for_supervisor),
-            self.token_in.ready.eq(
+            supervisor.token.valid.eq(self._coming & for_supervisor),
+            self._taken.eq(
                 Mux(for_user, user.token.ready, ~for_supervisor | supervisor.token.ready)
             ),
             self._table.ended.eq(token.instance),
             self._table.end.eq(comes & (token.kind == TokenKind.COMPLETE)),
         ]
-        self._events(m, comes & notice)
+        self._events(m, token, comes & notice)
 
-    def _events(self, m: Module, comes: Value) -> None:
+    def _staged(self, m: Module) -> Signal:
+        """The token for the host that is looked at: it waits here for its place in a queue."""
+        token = Signal(Token)
+        self._coming, self._taken = Signal(), Signal()
+        m.d.comb += self.token_in.ready.eq(~self._coming | self._taken)
+        with m.If(self.token_in.ready):
+            m.d.sync += [
+                self._coming.eq(self.token_in.valid),
+                token.eq(self.token_in.payload.token),
+            ]
+        return token
+
+    def _events(self, m: Module, token: Signal, comes: Value) -> None:
         """What notices told, and the cluster of the latest."""
-        token = self.token_in.payload.token
         events, word = Signal(32, name="event_bits"), Signal(32, name="event_source_word")
         raised, cleared = Signal(32), Signal(32)
         event, cluster = token.block[:5], token.index
@@ -307,24 +328,31 @@ class RegisterFile(Block):
         return Cat(bits)
 
     def _decode(self, m: Module) -> None:
-        """The value read, and whether the access is allowed."""
-        access, permitted = self.access, Signal()
-        m.d.comb += [access.error.eq(1), self._allowed.eq(1)]
+        """The value read, and whether the access is allowed: decoded a cycle before the access."""
+        access = self.access
+        m.d.sync += [self._permitted.eq(0), self._allowed.eq(1)]
         with m.Switch(access.address):
             for register in REGISTERS:
                 with m.Case(register.offset):
-                    m.d.comb += permitted.eq(
+                    m.d.sync += self._permitted.eq(
                         Mux(access.write, register.access.writable, register.access.readable)
                     )
                     if register.view is View.PRIVILEGED:
-                        m.d.comb += self._allowed.eq(~self._by_user)
+                        m.d.sync += self._allowed.eq(~self._by_user)
                     elif register.view is View.READ_ONLY:
-                        m.d.comb += self._allowed.eq(~self._by_user | ~access.write)
-                    if register.access.readable:
-                        m.d.comb += access.read_data.eq(self._values[register.name])
-                    m.d.comb += access.error.eq(
-                        ~permitted | ~self._allowed | self._failure(register.name, register.access)
-                    )
+                        m.d.sync += self._allowed.eq(~self._by_user | ~access.write)
+        failures, values = [], []
+        for register in REGISTERS:
+            hit = self._hits[register.name]
+            failures.append(hit & self._failure(register.name, register.access))
+            if register.access.readable:
+                word = Signal(32, name=f"{register.name}_shown")
+                m.d.comb += word.eq(self._values[register.name])
+                values.append(word & hit.replicate(32))
+        m.d.comb += [
+            access.read_data.eq(_any_of(values)),
+            access.error.eq(~self._permitted | ~self._allowed | Cat(failures).any()),
+        ]
 
     def _failure(self, name: str, access: Access) -> Value:
         """What makes an access fail that the register's description allows."""
@@ -334,4 +362,14 @@ class RegisterFile(Block):
             return self._refused
         if access is Access.POP:
             return ~self._pairs["user_" if name.startswith("user_") else ""].present
-        return Value.cast(0)
+        return Const(0, 1)
+
+
+def _any_of(words: list[Value]) -> Value:
+    """The OR of all words, as a tree."""
+    while len(words) > 1:
+        words = [
+            words[i] | words[i + 1] if i + 1 < len(words) else words[i]
+            for i in range(0, len(words), 2)
+        ]
+    return words[0]
