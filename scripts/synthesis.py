@@ -12,10 +12,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from octopus.hw.config import ConfigurationError, OctopusConfig
 from octopus.hw.emit import emit
 from octopus.hw.library import Block
 
@@ -139,6 +141,32 @@ def report_block(block: Block, title: str, arguments: argparse.Namespace) -> Fig
     if arguments.path:
         print("\n".join(figures.path), flush=True)
     return figures
+
+
+def report_blocks(
+    description: str,
+    blocks: Mapping[str, Callable[[OctopusConfig], Block]],
+    default: str,
+    arguments: list[str] | None = None,
+) -> int:
+    """The whole of a script about ``blocks``: parse ``arguments``, print the table; the exit code.
+
+    ``description``: the script's own text, of which ``--help`` shows the first line.
+    ``default``: the block that is shown if none is named.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--blocks", nargs="+", choices=blocks, default=[default])
+    add_arguments(parser)
+    chosen = parser.parse_args(arguments)
+    try:
+        config = OctopusConfig.load(chosen.config)
+        print(f"{'block':16} {TITLES}")
+        for name in chosen.blocks:
+            report_block(blocks[name](config), f"{name:16}", chosen)
+    except (ConfigurationError, RuntimeError) as error:
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _call(folder: Path, *command: str) -> None:

@@ -6,11 +6,10 @@
 See ``synthesis.py`` for what the figures mean.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
 
-from synthesis import TITLES, add_arguments, report_block
+from synthesis import report_blocks
 
 from octopus.hw.cbu.control_block_unit import ControlBlockUnit
 from octopus.hw.config import OctopusConfig
@@ -34,18 +33,5 @@ BLOCKS: dict[str, Callable[[OctopusConfig], Block]] = {
 }
 
 
-def main() -> int:
-    """Print the table; the exit code is 0 unless a tool fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", nargs="+", choices=BLOCKS, default=["unit"])
-    add_arguments(parser)
-    arguments = parser.parse_args()
-    config = OctopusConfig.load(arguments.config)
-    print(f"{'block':12} {TITLES}")
-    for name in arguments.blocks:
-        report_block(BLOCKS[name](config), f"{name:12}", arguments)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_blocks(__doc__, BLOCKS, default="unit"))

@@ -31,9 +31,7 @@ class CompletionQueue(Block):
     clean (out): of the aborted instances none is left.
 
     Timing: a token can be taken from the second cycle after it entered. The search takes
-    ``depth`` + 1
-    cycles.
-    A token that was struck out leaves in a cycle of its own.
+    ``depth`` + 1 cycles. A token that was struck out leaves in a cycle of its own.
     """
 
     def __init__(self, depth: int) -> None:
