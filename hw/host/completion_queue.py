@@ -31,7 +31,8 @@ class CompletionQueue(Block):
     clean (out): of the aborted instances none is left.
 
     Timing: a token can be taken from the second cycle after it entered. The search takes
-    ``depth`` + 1 cycles. A token that was struck out leaves in a cycle of its own.
+    ``depth`` + 1 cycles. A token that was struck out leaves in a cycle of its own. ``count`` is a
+    cycle behind.
     """
 
     def __init__(self, depth: int) -> None:
@@ -97,13 +98,21 @@ class CompletionQueue(Block):
             m.d.sync += known.eq(0)
         looked = self._search(m, look.data, place, searched, searching, strike, (first, level))
         at_first = looked == first
-        with m.If(strike & ~(leaves & at_first)):
-            m.d.sync += struck.eq(struck | (one << looked))
-        with m.Elif(enters):
-            m.d.sync += struck.eq(struck & ~(one << next_free))
-        taken = leaves & ~gone
+        # Where the search looks is known a cycle before the verdict, and nothing enters meanwhile.
+        looked_bit = Signal(self.depth)
+        m.d.sync += looked_bit.eq(one << place)
         struck_out = strike & ~(leaves & at_first)
-        m.d.sync += self.count.eq(self.count + enters - taken - struck_out)
+        hit = looked_bit & struck_out.replicate(self.depth)
+        fresh = (one << next_free) & enters.replicate(self.depth)
+        m.d.sync += struck.eq((struck & ~fresh[: self.depth]) | hit)
+        taken = leaves & ~gone
+        came, went, lost = Signal(), Signal(), Signal()
+        m.d.sync += [
+            came.eq(enters),
+            went.eq(taken),
+            lost.eq(struck_out),
+            self.count.eq(self.count + came - went - lost),
+        ]
         return m
 
     def _search(

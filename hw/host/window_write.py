@@ -65,6 +65,8 @@ class WindowWrite(Block):
         self._ended = Signal()
         """The beat with WLAST was taken."""
         self._group_word, self._group_strobe = Signal(30), Signal(4)
+        self._next_word = Signal(30)
+        """The word behind the group's last."""
         with m.FSM():
             with m.State("ADDRESS"):
                 self._take_address(m)
@@ -122,9 +124,7 @@ class WindowWrite(Block):
         bus = self.bus
         word = self._address[2:]
         empty = self._count == 0
-        joins = empty | (
-            (bus.wstrb == self._group_strobe) & (word == self._group_word + self._count)
-        )
+        joins = empty | ((bus.wstrb == self._group_strobe) & (word == self._next_word))
         m.d.comb += [
             bus.wready.eq(joins),
             self._store.en.eq(bus.wvalid & joins),
@@ -136,6 +136,7 @@ class WindowWrite(Block):
                 self._count.eq(self._count + 1),
                 self._left.eq(self._left - 1),
                 self._address.eq(next_address(self._address, self._burst, self._size)),
+                self._next_word.eq(word + 1),
             ]
             with m.If(empty):
                 m.d.sync += [self._group_word.eq(word), self._group_strobe.eq(bus.wstrb)]
