@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, ValueLike
 from amaranth.lib import data
 
 from ..config import PeaConfig
@@ -39,6 +39,11 @@ def run_plan(pea: PeaConfig) -> data.StructLayout:
     )
 
 
+def _goes_on(exit_stage: Any, stage: int) -> ValueLike:
+    """Whether a stage goes on after an exit; a comparison with the largest number says nothing."""
+    return Const(1) if stage == (1 << len(exit_stage)) - 1 else exit_stage <= stage
+
+
 def prepare(m: Module, pea: PeaConfig, command: Any) -> Any:
     """The plan of ``command`` (a view of ``run_command``), combinational."""
     plan = Signal(run_plan(pea))
@@ -57,7 +62,7 @@ def prepare(m: Module, pea: PeaConfig, command: Any) -> Any:
         plan.last_of_tail.eq(head + body + tail - 1),
         plan.rotates.eq(body != 0),
         plan.stage_mask.eq(Cat(command.stages > stage for stage in range(pea.stages))),
-        plan.exit_mask.eq(Cat(command.exit_stage <= stage for stage in range(pea.stages))),
+        plan.exit_mask.eq(Cat(_goes_on(command.exit_stage, stage) for stage in range(pea.stages))),
         plan.flush.eq(command.flush),
         plan.later_trips.eq(command.body_trips - 1),
         plan.repeats.eq(command.body_trips != 1),

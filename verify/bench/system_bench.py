@@ -108,8 +108,9 @@ async def an_abort_leaves_the_chip_as_after_reset(dut: Any) -> None:
             runtime.progress = None
             again = runtime.run(given)
             assert again.differences(references) == []
-            # Kernels stay resident, so a run may save a few loads, never lose one.
-            assert first.cycles * 0.95 <= again.cycles <= first.cycles * 1.01
+            # Kernels stay resident, which saves loads; that and what units had prepared may shift
+            # which unit takes a task. A unit that did not come back would cost far more.
+            assert first.cycles * 0.95 <= again.cycles <= first.cycles * 1.05
         late = runtime.run(given, instance_limit_cycles=first.cycles // 2, strict=False)
         faults = [outcome.fault for outcome in late.outcomes if outcome.fault]
         assert faults and all(fault.status == Status.ABORTED for fault in faults)

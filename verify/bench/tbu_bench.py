@@ -141,10 +141,15 @@ class Bench:
         """What the unit shows that it does."""
         return ActivityState(fields(Activity, int(self.device.activity.value))["state"])
 
-    async def pulse(self, port: str, probability: float) -> None:
-        """Raise ``port`` for single clocks, at random, for ever."""
+    async def pulse(self, port: str, probability: float, event: Event | None = None) -> None:
+        """Raise ``port`` for single clocks, at random, for ever.
+
+        ``event``: what that is; it comes more often in states in which it was never seen.
+        """
         while True:
-            getattr(self.device, port).value = int(self.random.random() < probability)
+            missed = event is not None and (self.state, event) not in COVERAGE.hits
+            chance = max(probability, 0.5) if missed else probability
+            getattr(self.device, port).value = int(self.random.random() < chance)
             await RisingEdge(self.device.clk)
 
     async def announce(self, probability: float) -> None:
@@ -350,7 +355,7 @@ async def forgotten_tasks(device: Any) -> None:
     await bench.start()
     bench.pace = 0.01
     cocotb.start_soon(bench.announce(0.05))
-    cocotb.start_soon(bench.pulse("forget", 0.02))
+    cocotb.start_soon(bench.pulse("forget", 0.02, Event.FORGET))
     cocotb.start_soon(bench.pulse("regions_changed", 0.02))
     await bench.run()
 
