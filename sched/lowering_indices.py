@@ -5,8 +5,6 @@ in the lowest ``inner_bits`` and the outer one's above them. A tensor whose slic
 both numbers therefore has its rows 2^``inner_bits`` slices apart.
 """
 
-from dataclasses import dataclass, field
-
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockKind, IndexRule
 from octopus.hw.layouts.space import WORD_BYTES
@@ -14,10 +12,9 @@ from octopus.hw.layouts.token import INDEX_BITS
 
 from .program import LoweringError, Rows
 from .workflow import Flow, Tensor, Workflow
-from .workflow.scopes import Scope, scopes, waits
+from .workflow.scopes import carried, scopes, waits
 
 
-@dataclass(frozen=True)
 class IndexPlan:
     """How the indices of a workflow are numbered, everywhere on the chip alike.
 
@@ -31,16 +28,16 @@ class IndexPlan:
         LoweringError: an index does not have so many bits, or a token store so many places.
     """
 
-    workflow: Workflow
-    config: OctopusConfig
-    inner_bits: int = field(init=False)
-    store_bits: int = field(init=False)
-    scopes: dict[str, Scope] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "scopes", scopes(self.workflow))
-        object.__setattr__(self, "inner_bits", self._inner_bits())
-        object.__setattr__(self, "store_bits", self._store_bits())
+    def __init__(self, workflow: Workflow, config: OctopusConfig) -> None:
+        self.workflow, self.config = workflow, config
+        self.scopes = scopes(workflow)
+        self._indexed_by_two = {
+            binding.tensor
+            for block, _, binding, _ in workflow.accesses()
+            if binding.by_index and len(self.scopes[block.name]) > 1
+        }
+        self.inner_bits = self._inner_bits()
+        self.store_bits = self._store_bits()
 
     @property
     def instances(self) -> int:
@@ -53,10 +50,8 @@ class IndexPlan:
 
     def rule(self, flow: Flow) -> IndexRule:
         """What becomes of an index on its way along a flow."""
-        depth, target = len(self.scopes[flow.origin]), len(self.scopes[flow.target])
-        if self.workflow.block(flow.origin).kind is BlockKind.MAP and not flow.expect:
-            depth += 1
-        if depth == target:
+        brought, target = carried(self.workflow, flow, self.scopes), self.scopes[flow.target]
+        if len(brought) == len(target):
             return IndexRule.KEEP
         return IndexRule.OUTER if target else IndexRule.CLEAR
 
@@ -66,7 +61,7 @@ class IndexPlan:
         Raises:
             LoweringError: rows with gaps, and a task that takes the whole tensor.
         """
-        if tensor.name not in self._indexed_by_two():
+        if tensor.name not in self._indexed_by_two:
             return None
         words = tensor.slice_of(1).words
         stride = tensor.slice_of(2).words << self.inner_bits
@@ -88,18 +83,10 @@ class IndexPlan:
             return rows.stride * WORD_BYTES
         return tensor.slice_of(depth).bytes
 
-    def _indexed_by_two(self) -> set[str]:
-        """The tensors whose slices are taken by the numbers of two maps."""
-        return {
-            binding.tensor
-            for block, _, binding, _ in self.workflow.accesses()
-            if binding.by_index and len(self.scopes[block.name]) > 1
-        }
-
     def _inner_bits(self) -> int:
         """Enough for every inner map, and for every row that inner maps index."""
         inner = [b.operand for b in self.workflow.of_kind(BlockKind.MAP) if self.scopes[b.name]]
-        rows = [self.workflow.tensors[name].shape[1] for name in self._indexed_by_two()]
+        rows = [self.workflow.tensors[name].shape[1] for name in self._indexed_by_two]
         bits = max((_bits(count) for count in inner + rows), default=0)
         for block in self.workflow.of_kind(BlockKind.MAP):
             if self.scopes[block.name]:

@@ -107,6 +107,18 @@ class Mapping:
         """Forget how to take back."""
         self._journal = None
 
+    def attempt(self, change: Callable[[], None]) -> bool:
+        """Make a change; where something is taken, undo all of it and return False."""
+        mark = self.begin()
+        try:
+            change()
+        except ConflictError:
+            self.undo(mark)
+            return False
+        finally:
+            self.commit()
+        return True
+
     def _did(self, undo: Callable[[], None]) -> None:
         if self._journal is not None:
             self._journal.append(undo)

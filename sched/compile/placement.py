@@ -1,5 +1,7 @@
 """Puts one node down with all its routes, or changes nothing."""
 
+from functools import partial
+
 import numpy as np
 
 from .fabric import NORTH, WEST, ConflictError, Copy, Entry, Fabric, Net, Place, Turn, Wire
@@ -26,15 +28,7 @@ class Placement(RouteSearch):
 
     def _attempt(self, node: Node, place: Place, time: int) -> bool:
         """Place a node with its routes, or change nothing."""
-        mark = self.mapping.begin()
-        try:
-            self._try(node, place, time)
-        except ConflictError:
-            self.mapping.undo(mark)
-            return False
-        finally:
-            self.mapping.commit()
-        return True
+        return self.mapping.attempt(lambda: self._try(node, place, time))
 
     def _earliest(self, node: Node) -> int:
         """The first time at which a node can have its placed operands."""
@@ -188,22 +182,20 @@ class Placement(RouteSearch):
             cost = flood.link[(time - flood.first, *place, direction)]
             if cost < NEVER:
                 found.append((float(cost) + penalty + 0.1 * (time - first), port, time))
-        for _, port, time in sorted(found)[:CANDIDATES]:
-            mark = self.mapping.begin()
-            try:
-                direction = WEST if port < fabric.rows else NORTH
-                arrival = flood.departure(fabric.port_place(port), direction, time)
-                if arrival is None:
-                    raise ConflictError
-                self.mapping.bind(node.name, port, time)
-                self._follow((node.name, 0), use, arrival)
-                self.ports.check_start(node.name)
-                self.mapping.commit()
-                return True
-            except ConflictError:
-                self.mapping.undo(mark)
-                self.mapping.commit()
-        return False
+
+        def store(port: int, time: int) -> None:
+            direction = WEST if port < fabric.rows else NORTH
+            arrival = flood.departure(fabric.port_place(port), direction, time)
+            if arrival is None:
+                raise ConflictError
+            self.mapping.bind(node.name, port, time)
+            self._follow((node.name, 0), use, arrival)
+            self.ports.check_start(node.name)
+
+        return any(
+            self.mapping.attempt(partial(store, port, time))
+            for _, port, time in sorted(found)[:CANDIDATES]
+        )
 
 
 def open_edges(prices: Prices, fabric: Fabric, random: np.random.Generator, scale: float) -> None:

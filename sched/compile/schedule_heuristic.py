@@ -13,7 +13,7 @@ import numpy as np
 
 from octopus.hw.config import PeaConfig
 
-from .fabric import REGISTER, ConflictError, Copy, Entry, Net, Place, Step, Turn, Wire
+from .fabric import REGISTER, Copy, Entry, Net, Place, Step, Turn, Wire
 from .flood import Prices
 from .graph import Graph, Node, Role, Use
 from .mapping import Mapping
@@ -170,16 +170,12 @@ class Attempt(Placement):
         """Find another route to a node that stays where it is."""
         use = self.graph.nodes[sink[0]].operands[sink[1]]
         assert isinstance(use, Use)
-        mark = self.mapping.begin()
-        try:
+
+        def deliver() -> None:
             self._deliver(sink, use, *self.mapping.places[sink[0]])
             self.mapping.settle_registers(self.graph.nodes[sink[0]])
-        except ConflictError:
-            self.mapping.undo(mark)
-            return False
-        finally:
-            self.mapping.commit()
-        return True
+
+        return self.mapping.attempt(deliver)
 
     def _blockers(self, node: Node, place: Place, time: int) -> set[tuple[str, int]]:
         """The sinks (operand 99: the node itself) that hold what a node at a place needs."""

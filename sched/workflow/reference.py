@@ -7,16 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from octopus.hw.layouts.block import BlockKind
-from octopus.hw.layouts.token import INDEX_BITS
 
 from ..kernels.task import DTYPES, Array
 from .graph import Binding, Block, Role, Workflow, WorkflowError, required
 from .scopes import scopes
 from .semantics import WORD, Decision, Index, Waiting, arrive, decide, emit
-from .validate import validate
-
-LARGEST_FAN_OUT = 1 << INDEX_BITS
-"""Tokens that a map makes at most."""
+from .validate import MAXIMUM_INDEX, validate
 
 TOKEN_LIMIT = 1_000_000
 """Tokens of one instance before it is called endless."""
@@ -108,7 +104,7 @@ class ReferenceExecutor:
 
 
 def _check_fan_out(block: Block, count: int) -> None:
-    limit = block.operand or LARGEST_FAN_OUT
+    limit = block.operand or MAXIMUM_INDEX
     if count > limit:
         raise WorkflowError(f"block {block.name}: a fan-out of {count}; allowed: up to {limit}")
 

@@ -28,7 +28,7 @@ def scopes(workflow: Workflow) -> dict[str, Scope]:
             target = workflow.block(flow.target)
             if flow.target in found or (target.kind is BlockKind.GATHER and not flow.expect):
                 continue
-            found[flow.target] = _carried(workflow, flow, found)
+            found[flow.target] = carried(workflow, flow, found)
             waiting.append(flow.target)
     for name in found:
         _check(workflow, workflow.block(name), found)
@@ -41,7 +41,7 @@ def waits(block: Block) -> bool:
     return counts or block.kind in (BlockKind.JOIN, BlockKind.GATHER)
 
 
-def _carried(workflow: Workflow, flow: Flow, found: dict[str, Scope]) -> Scope:
+def carried(workflow: Workflow, flow: Flow, found: dict[str, Scope]) -> Scope:
     """The scope of the tokens on a flow."""
     scope = found[flow.origin]
     if flow.expect or workflow.block(flow.origin).kind is not BlockKind.MAP:
@@ -77,15 +77,15 @@ def _check(workflow: Workflow, block: Block, found: dict[str, Scope]) -> None:
 
 def _check_arriving(workflow: Workflow, block: Block, flow: Flow, found: dict[str, Scope]) -> None:
     """Whether the tokens of a flow are of the scope that the block awaits."""
-    scope, carried = found[block.name], _carried(workflow, flow, found)
+    scope, brought = found[block.name], carried(workflow, flow, found)
     awaited = scope
     if block.kind is BlockKind.GATHER and not flow.expect:
         teller = next(item.origin for item in workflow.flows_in(block.name) if item.expect)
         if workflow.block(teller).kind is BlockKind.MAP:
             awaited = (*scope, teller)
-    if carried != awaited:
+    if brought != awaited:
         raise WorkflowError(
-            f"block {block.name}: tokens from {flow.origin} are {_place(carried)}, but those that "
+            f"block {block.name}: tokens from {flow.origin} are {_place(brought)}, but those that "
             f"it awaits are {_place(awaited)}; gather first"
         )
 
