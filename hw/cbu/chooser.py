@@ -31,6 +31,8 @@ class UnitChooser(Block):
     chosen: Out, one-hot, the best candidate (none if there is none).
     give: In, the chosen one is given the task now.
     hint: In, the chosen one prepares the task (not together with ``give``).
+    announced: Out, one bit a TBU: the task was its last hint.
+    forget: In, all hints are out of date.
     finished: In, one bit a TBU: it ended a task.
 
     Timing: ``chosen`` is combinational; the books change at the clock edge.
@@ -61,6 +63,8 @@ class UnitChooser(Block):
                 "chosen": Out(task_block_units),
                 "give": In(1),
                 "hint": In(1),
+                "announced": Out(task_block_units),
+                "forget": In(1),
                 "finished": In(task_block_units),
             },
             task_block_units=task_block_units,
@@ -94,17 +98,23 @@ class UnitChooser(Block):
 
     def _prepared(self, m: Module, unit: int, given: Value, hinted: Value) -> tuple[Signal, Signal]:
         """Whether the TBU has prepared this task, and whether it has prepared another one."""
-        valid, task = (
-            Signal(name=f"unit{unit}_prepared"),
-            Signal(ShardGroup, name=f"unit{unit}_task"),
-        )
+        valid, told = Signal(name=f"unit{unit}_prepared"), Signal(name=f"unit{unit}_told")
+        task = Signal(ShardGroup, name=f"unit{unit}_task")  # of the last hint
         this, other = Signal(name=f"unit{unit}_this"), Signal(name=f"unit{unit}_other")
         same = task.as_value() == self.task.as_value()
-        m.d.comb += [this.eq(valid & same), other.eq(valid & ~same)]
-        with m.If(hinted):
-            m.d.sync += [valid.eq(1), task.eq(self.task)]
+        m.d.comb += [
+            this.eq(valid & same),
+            other.eq(valid & ~same),
+            self.announced[unit].eq(told & same),
+        ]
+        with m.If(self.forget):
+            m.d.sync += [valid.eq(0), told.eq(0)]
+        with m.Elif(hinted):
+            m.d.sync += [valid.eq(1), told.eq(1), task.eq(self.task)]
         with m.Elif(given | (self.give & this)):
             m.d.sync += valid.eq(0)
+            with m.If(given & same):
+                m.d.sync += told.eq(0)
         return this, other
 
     def _residency(self, m: Module, unit: int, given: Value) -> Signal:

@@ -50,7 +50,8 @@ class ControlBlockUnit(Block):
     x, y: In, the cluster's coordinates.
     token_in: In stream, tokens of the control network for this cluster.
     token_out: Out stream, tokens to other clusters or the host (registered).
-    dispatch: Out streams, one a TBU (registered). completion: In streams, one a TBU.
+    dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
+        it is what the TBU was told last to prepare. completion: In streams, one a TBU.
     configuration: In(ConfigurationPort), tables, statistics and registers.
     kernel_table_address: Out, byte offset in cluster memory; kernel_count: Out.
     closed: Out, a bit an instance: it is being aborted, its tasks are to be ended.
@@ -104,6 +105,7 @@ class ControlBlockUnit(Block):
                 "token_in": In(stream.Signature(ControlPacket)),
                 "token_out": Out(stream.Signature(ControlPacket)),
                 "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
+                "announced": Out(task_block_units),
                 "completion": In(stream.Signature(Completion)).array(task_block_units),
                 "configuration": In(ConfigurationPort()),
                 "kernel_table_address": Out(OFFSET_BITS),
@@ -134,6 +136,8 @@ class ControlBlockUnit(Block):
         m.d.comb += [
             self.kernel_table_address.eq(self.tables.kernel_table_address),
             self.kernel_count.eq(self.tables.kernel_count),
+            self.announced.eq(self.dispatcher.announced),
+            self.dispatcher.forget.eq(self.forget),
             self.prepare.eq(self.dispatcher.prepare),
             self.prepare_units.eq(self.dispatcher.prepare_units),
         ]

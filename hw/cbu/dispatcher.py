@@ -42,7 +42,9 @@ class TaskDispatcher(Block):
     discard: Out stream, a task to be discarded.
     hint, hint_valid: In, a task that is likely to come; only the last one is kept.
     group, group_shards, group_begin: Out, group_allowed: In, see ``ShardTracker``.
-    dispatch: Out streams, one a TBU (registered).
+    dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
+        ``prepare`` named this task to it last, and nothing was forgotten since.
+    forget: In, pulse, what was hinted is out of date.
     prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch (registered).
 
     Timing: a task that finds the window empty and a TBU free is offered in the next cycle.
@@ -88,6 +90,8 @@ class TaskDispatcher(Block):
                 "group_begin": Out(1),
                 "group_allowed": In(1),
                 "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
+                "announced": Out(task_block_units),
+                "forget": In(1),
                 "prepare": Out(Dispatch),
                 "prepare_units": Out(task_block_units),
             },
@@ -183,6 +187,8 @@ class TaskDispatcher(Block):
             m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]
         with m.Elif(usable_or_hint & same & (task.index == hinted.index)):
             m.d.sync += hinted_valid.eq(0)
+        with m.If(self.forget):
+            m.d.sync += hinted_valid.eq(0)
         self._dispatch(m, task, usable, shard, open_units)
         return m
 
@@ -235,6 +241,7 @@ class TaskDispatcher(Block):
             chooser.task.instance.eq(task.instance),
             chooser.task.index.eq(task.index),
             chooser.give.eq(usable),
+            chooser.forget.eq(self.forget),
         ]
         m.d.sync += [
             self.prepare_units.eq(Mux(chooser.hint, chooser.chosen, 0)),
@@ -251,6 +258,7 @@ class TaskDispatcher(Block):
             with m.If(usable & chooser.chosen[unit]):
                 m.d.sync += [
                     port.valid.eq(1),
+                    self.announced[unit].eq(chooser.announced[unit]),
                     port.payload.descriptor.eq(task.descriptor),
                     port.payload.block.eq(task.block),
                     port.payload.instance.eq(task.instance),

@@ -234,6 +234,7 @@ class Cluster(Block):
             block.kernel_table_address.eq(unit.kernel_table_address),
             block.kernel_count.eq(unit.kernel_count),
             block.closed.eq(unit.closed),
+            block.announced.eq(unit.announced[index]),
             block.hint.eq(unit.prepare),
             block.hint_valid.eq(unit.prepare_units[index]),
             block.forget.eq(unit.forget),

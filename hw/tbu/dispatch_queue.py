@@ -48,7 +48,8 @@ class DispatchQueue(Block):
 
     Ports
     -----
-    dispatch: In stream of :class:`Dispatch`.
+    dispatch: In stream of :class:`Dispatch`. announced: In, with it: it is the task of the last
+        hint that came before it was offered (the value may differ).
     hint, hint_valid: In, a task that is likely to be dispatched; only the last one is kept.
     forget: In, pulse: what has been prepared is out of date.
     now: In, 32 bits, the clock.
@@ -56,7 +57,8 @@ class DispatchQueue(Block):
     resolved: In, pulse: the prepared task has passed the place before the array.
     verdict: Out, :class:`PreparedVerdict`, until then.
 
-    Timing: a dispatch is handed on in the cycle after it was taken; the verdict is there then, too.
+    Timing: a dispatch is handed on in the cycle after it was taken. GO is combinational from
+    ``dispatch`` and ``announced``, and stays; DROP follows a cycle later.
 
     Errors: none. Source: docs/specification.md, section 6.
     """
@@ -66,6 +68,7 @@ class DispatchQueue(Block):
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
+                "announced": In(1),
                 "hint": In(Dispatch),
                 "hint_valid": In(1),
                 "forget": In(1),
@@ -84,38 +87,44 @@ class DispatchQueue(Block):
         hinted, hinted_valid = Signal(Dispatch), Signal()
         prepared, present = Signal(Dispatch), Signal()  # the task that is in the stages
         undecided, matches, offers = Signal(), Signal(), Signal()
-        head = Signal(Dispatch)
-        head_valid = queue.r_rdy | self.dispatch.valid
+        decision = Signal(PreparedVerdict)  # what the verdict was in the cycle before
+        dispatch, verdict = self.dispatch.payload, self.verdict
         m.d.comb += [
-            undecided.eq(present & (self.verdict.verdict == Verdict.NONE)),
-            head.eq(Mux(queue.r_rdy, queue.r_data, self.dispatch.payload.as_value())),
-            matches.eq(undecided & head_valid & _same(head, prepared)),
-            queue.w_data.eq(self.dispatch.payload),
-            queue.w_en.eq(self.dispatch.valid & (queue.r_rdy | ~matches)),
+            # Nothing waits in the queue then: a task is only prepared while there is no dispatch,
+            # and the first one that comes decides. Any other hint in between would have done so,
+            # and none comes in the cycle in which the task is taken: the last one is its own.
+            undecided.eq(present & (decision.verdict == Verdict.NONE)),
+            matches.eq(undecided & self.dispatch.valid & self.announced),
+            queue.w_data.eq(dispatch),
+            queue.w_en.eq(self.dispatch.valid & ~matches),
             self.dispatch.ready.eq(queue.w_rdy),
-            offers.eq(hinted_valid & ~present & ~head_valid),
-            self.fetch.valid.eq((queue.r_rdy & ~undecided) | offers),
+            offers.eq(
+                hinted_valid & ~present & ~queue.r_rdy & ~self.dispatch.valid & ~self.hint_valid
+            ),
+            self.fetch.valid.eq(queue.r_rdy | offers),
             self.fetch.payload.dispatch.eq(Mux(offers, hinted, queue.r_data)),
             self.fetch.payload.prepared.eq(offers),
-            queue.r_en.eq(Mux(undecided, matches, self.fetch.ready)),
+            queue.r_en.eq(self.fetch.ready),
+            verdict.verdict.eq(Mux(matches, Verdict.GO, decision.verdict)),
+            verdict.value.eq(Mux(undecided, dispatch.value, decision.value)),
+            verdict.started.eq(Mux(undecided, self.now, decision.started)),
         ]
-        with m.If(undecided & head_valid):
-            m.d.sync += [
-                self.verdict.verdict.eq(Mux(matches, Verdict.GO, Verdict.DROP)),
-                self.verdict.value.eq(head.value),
-                self.verdict.started.eq(self.now),
-            ]
-        with m.Elif(undecided & (self.forget | (self.hint_valid & ~_same(self.hint, prepared)))):
-            m.d.sync += self.verdict.verdict.eq(Verdict.DROP)
+        m.d.sync += decision.eq(verdict)
+        with m.If(
+            undecided
+            & ~matches
+            & (self.dispatch.valid | self.forget | (self.hint_valid & ~_same(self.hint, prepared)))
+        ):
+            m.d.sync += decision.verdict.eq(Verdict.DROP)
         with m.If(self.resolved):
-            m.d.sync += [present.eq(0), self.verdict.verdict.eq(Verdict.NONE)]
+            m.d.sync += [present.eq(0), decision.verdict.eq(Verdict.NONE)]
 
         with m.If(offers & self.fetch.ready):
             m.d.sync += [prepared.eq(hinted), present.eq(1), hinted_valid.eq(0)]
             with m.If(self.forget):
-                m.d.sync += self.verdict.verdict.eq(Verdict.DROP)
+                m.d.sync += decision.verdict.eq(Verdict.DROP)
         # A hint comes too late for a task that has been dispatched already.
-        with m.If(self.forget | (self.dispatch.valid & _same(self.dispatch.payload, hinted))):
+        with m.If(self.forget | (self.dispatch.valid & self.announced)):
             m.d.sync += hinted_valid.eq(0)
         with m.If(self.hint_valid & ~(undecided & _same(self.hint, prepared))):
             m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]

@@ -52,6 +52,7 @@ class TaskBlockUnit(Block):
     Ports
     -----
     dispatch: stream in of :class:`Dispatch`, carried out in order.
+    announced: in, with ``dispatch``: it is the task of the last hint (see :class:`DispatchQueue`).
     hint, hint_valid: in, a dispatch that is likely to come and may be prepared; forget: in, pulse:
     what has been prepared is out of date (see :class:`DispatchQueue`).
     completion: stream out of :class:`Completion`, one for every dispatch, in order.
@@ -79,6 +80,7 @@ class TaskBlockUnit(Block):
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
+                "announced": In(1),
                 "hint": In(Dispatch),
                 "hint_valid": In(1),
                 "forget": In(1),
@@ -173,6 +175,7 @@ class TaskBlockUnit(Block):
         wiring.connect(m, completer.completion, wiring.flipped(self.completion))
         m.d.comb += [
             queue.now.eq(now),
+            queue.announced.eq(self.announced),
             queue.hint.eq(self.hint),
             queue.hint_valid.eq(self.hint_valid),
             queue.forget.eq(self.forget | self.regions_changed),

@@ -49,9 +49,14 @@ Cluster = tuple[int, int]
 
 @dataclass(frozen=True)
 class Latency:
-    """From the first task's completion to the first step of the second one's array, in cycles."""
+    """From the first task's completion to the first step of the second one's array, in cycles.
+
+    ``cycles`` begins with the first cycle in which the completion is offered; ``from_end`` with
+    the one before, in which the task ends and is handed to the register that offers it.
+    """
 
     cycles: int
+    from_end: int
     units: tuple[int, int]
 
 
@@ -172,7 +177,8 @@ def latency(events: Sequence[ActivityEvent]) -> Latency:
             began.append((event.cycle, event.unit))
         state[event.unit] = fields["state"]
     (end, first), (begin, second) = ended[-2], began[-1]
-    return Latency((begin + 1) - end, (first, second))
+    cycles = (begin + 1) - end
+    return Latency(cycles, cycles + 1, (first, second))
 
 
 def small_chip(columns: int = 2) -> OctopusConfig:

@@ -68,6 +68,7 @@ class Bench:
         self.completions: list[dict[str, int]] = []
         self.aborted: list[Step] = []
         self._accepted: list[int] = []
+        self._hints: list[tuple[int, dict[str, int]]] = []
         self._offered: list[int] = []
 
     async def start(self) -> None:
@@ -75,7 +76,7 @@ class Bench:
         device = self.device
         device.kernel_table_address.value = self.scenario.store.kernel_table_address
         device.kernel_count.value = self.scenario.kernel_count
-        pulses = ("cancel", "regions_changed", "hint_valid", "forget")
+        pulses = ("cancel", "regions_changed", "hint_valid", "forget", "announced")
         for name in ("x", "y", "closed", "counter_index", *pulses):
             getattr(device, name).value = 0
         device.regions.value = sum(
@@ -161,6 +162,7 @@ class Bench:
                 number = min(len(self._accepted) + self.random.choice((0, 0, 1)), len(steps) - 1)
                 device.hint.value = bits(Dispatch, **steps[number].dispatch)
                 device.hint_valid.value = 1
+                self._hints.append((clocks(), steps[number].dispatch))
             await RisingEdge(device.clk)
 
     async def send(self, steps: list[Step]) -> None:
@@ -171,6 +173,8 @@ class Bench:
                 await RisingEdge(device.clk)
             device.dispatch__payload.value = bits(Dispatch, **step.dispatch)
             device.dispatch__valid.value = 1
+            earlier = [hint for clock, hint in self._hints[-2:] if clock < clocks()]
+            device.announced.value = int(earlier[-1:] == [step.dispatch])
             await self._edge_with("dispatch")
             self._accepted.append(clocks())
             device.dispatch__valid.value = 0

@@ -1,6 +1,6 @@
 """The queue of dispatches: each runs exactly once, also if it was prepared beforehand."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from octopus.hw.tbu.dispatch_queue import DispatchQueue, Verdict
 
@@ -13,8 +13,9 @@ EAGER_CYCLES = 8
 class DispatchesExact(Property):
     """One dispatch, whichever, has an instance of its own; hints may name it, too.
 
-    A dispatch is spent when it is handed on, or when the verdict on the prepared task is GO. Both
-    are seen a cycle later, as the verdict is.
+    A dispatch is spent when it is handed on, or when the verdict on the prepared task is GO. All
+    is counted a cycle later. ``announced`` may be clear for any dispatch, and set only for the task
+    of the last hint.
     """
 
     claim = (
@@ -31,6 +32,7 @@ class DispatchesExact(Property):
         self.place(m, dut, driven=("dispatch__payload", "hint", "now"))
         self.narrow(m, dut.dispatch.payload, "dispatch", block=1, instance=1, value=1)
         self.narrow(m, dut.hint, "hint", block=1, instance=1, value=1)
+        self._announced(m, dut)
         come, fetch = dut.dispatch.valid & dut.dispatch.ready, dut.fetch
         taken = fetch.valid & fetch.ready
         arrived, colour, value = Signal(), Signal(), Signal()
@@ -44,6 +46,8 @@ class DispatchesExact(Property):
             handed_value.eq(fetch.payload.dispatch.value[0]),
         ]
         going, prepared, block = self._prepared(m, dut, taken)
+        given = Signal()
+        m.d.sync += given.eq(dut.verdict.value[0])
         spent = handed | going
         inside, ahead = Signal(range(8)), Signal(range(8))
         present, note = Signal(), Signal()
@@ -61,15 +65,33 @@ class DispatchesExact(Property):
         self.require("handed on in order", ~handed | (handed_colour == due))
         self.require("handed on unchanged", ~(handed & due) | (handed_value == expected))
         self.require("GO for the prepared one only", ~going | (prepared == due))
-        self.require("with its value", ~(going & due) | (dut.verdict.value[0] == expected))
+        self.require("with its value", ~(going & due) | (given == expected))
         self.require("no more than it holds", inside <= dut.depth + 1)
         verdict = Value.cast(dut.verdict.verdict)
         eager = fetch.ready & ((verdict == Verdict.NONE.value) | dut.resolved)
         waits = Signal(range(EAGER_CYCLES + 2))
         m.d.sync += waits.eq(Mux(eager & (inside != 0) & ~spent, waits + 1, 0))
         self.require("none waits for what is prepared", waits < EAGER_CYCLES)
+        still = Signal(Verdict.as_shape())
+        m.d.sync += still.eq(Mux(dut.resolved, Verdict.NONE.value, verdict))
+        self.require("a verdict stays", (still == Verdict.NONE.value) | (verdict == still))
         self.cover("a prepared task goes", going & due & expected)
         self.cover("one waited behind others", handed & due & (note == 1) & (block == 1))
+
+    def _announced(self, m: Module, dut: DispatchQueue) -> None:
+        """What ``announced`` may say: the last hint before the dispatch was offered."""
+        names = ("instance", "block")
+        last, about, held = Signal(3), Signal(3), Signal(3)
+        waiting = Signal()
+        dispatch, hint = (
+            Cat(1, *(getattr(task, name)[0] for name in names))
+            for task in (dut.dispatch.payload, dut.hint)
+        )
+        m.d.comb += about.eq(Mux(waiting, held, last))
+        m.d.sync += [held.eq(about), waiting.eq(dut.dispatch.valid & ~dut.dispatch.ready)]
+        with m.If(dut.hint_valid):
+            m.d.sync += last.eq(hint)
+        self.assume(~(dut.dispatch.valid & dut.announced) | (dispatch == about))
 
     def _prepared(
         self, m: Module, dut: DispatchQueue, taken: Value
@@ -86,4 +108,6 @@ class DispatchesExact(Property):
             m.d.sync += there.eq(0)
         self.assume(~dut.resolved | (there & (verdict != Verdict.NONE.value)))
         self.require("a verdict on what is prepared", there | (verdict == Verdict.NONE.value))
-        return (verdict == Verdict.GO.value) & (before != Verdict.GO.value), colour, block
+        going = Signal()
+        m.d.sync += going.eq((verdict == Verdict.GO.value) & (before != Verdict.GO.value))
+        return going, colour, block

@@ -30,9 +30,16 @@ async def hint(ctx: Any, queue: DispatchQueue, number: int) -> None:
     ctx.set(queue.hint_valid, 0)
 
 
-async def send(ctx: Any, queue: DispatchQueue, number: int, value: int = 0) -> None:
+def offer(
+    ctx: Any, queue: DispatchQueue, number: int, value: int = 0, announced: bool = False
+) -> None:
     ctx.set(queue.dispatch.payload, dispatch(number, value))
     ctx.set(queue.dispatch.valid, 1)
+    ctx.set(queue.announced, announced)
+
+
+async def send(ctx: Any, queue: DispatchQueue, number: int, announced: bool = False) -> None:
+    offer(ctx, queue, number, announced=announced)
     await ctx.tick().until(queue.dispatch.ready)
     ctx.set(queue.dispatch.valid, 0)
 
@@ -53,9 +60,13 @@ def test_the_dispatch_of_the_prepared_task_is_its_verdict() -> None:
         await ctx.tick().repeat(10)
         assert verdict(ctx, queue) == Verdict.NONE
         ctx.set(queue.now, 77)
-        await send(ctx, queue, 5, value=1234)
-        assert verdict(ctx, queue) == Verdict.GO, "in the cycle after the dispatch"
-        assert ctx.get(queue.verdict.value) == 1234 and ctx.get(queue.verdict.started) == 77
+        offer(ctx, queue, 5, value=1234, announced=True)
+        for _ in range(2):  # in the cycle of the dispatch, and from then on
+            assert verdict(ctx, queue) == Verdict.GO
+            assert ctx.get(queue.verdict.value) == 1234 and ctx.get(queue.verdict.started) == 77
+            await ctx.tick()
+            ctx.set(queue.dispatch.valid, 0)
+            ctx.set(queue.now, 78)
         assert not ctx.get(queue.fetch.valid), "it is not handed on a second time"
         ctx.set(queue.resolved, 1)
         await ctx.tick()
@@ -101,15 +112,22 @@ def test_random_hints_and_dispatches() -> None:
     async def testbench(ctx: Any) -> None:
         expected: deque[tuple[int, int]] = deque()
         prepared: int | None = None
+        last: int | None = None  # task of the last hint
         for value in range(3000):
             offers = random.random() < 0.4
             if not ctx.get(queue.dispatch.valid) and offers:
-                ctx.set(queue.dispatch.payload, dispatch(random.randrange(3), value))
-                ctx.set(queue.dispatch.valid, 1)
+                number = random.randrange(3)
+                offer(ctx, queue, number, value, announced=number == last)
             ctx.set(queue.hint_valid, random.random() < 0.3)
             ctx.set(queue.hint, dispatch(random.randrange(3)))
+            if ctx.get(queue.hint_valid):
+                last = ctx.get(queue.hint.block)
             ctx.set(queue.forget, random.random() < 0.02)
             ctx.set(queue.fetch.ready, random.random() < 0.5)
+            taken = ctx.get(queue.dispatch.valid) and ctx.get(queue.dispatch.ready)
+            if taken:
+                payload = queue.dispatch.payload
+                expected.append((ctx.get(payload.block), ctx.get(payload.value)))
             decided = verdict(ctx, queue)
             ends = prepared is not None and decided != Verdict.NONE and random.random() < 0.5
             ctx.set(queue.resolved, ends)
@@ -118,12 +136,6 @@ def test_random_hints_and_dispatches() -> None:
                 if decided == Verdict.GO:
                     assert expected.popleft() == (prepared, ctx.get(queue.verdict.value))
                 prepared = None
-            if ctx.get(queue.dispatch.valid) and ctx.get(queue.dispatch.ready):
-                payload = queue.dispatch.payload
-                expected.append((ctx.get(payload.block), ctx.get(payload.value)))
-                taken = True
-            else:
-                taken = False
             if ctx.get(queue.fetch.valid) and ctx.get(queue.fetch.ready):
                 payload = queue.fetch.payload.dispatch
                 if ctx.get(queue.fetch.payload.prepared):

@@ -37,6 +37,7 @@ def test_what_is_dispatched_runs_whether_it_was_announced_or_not(named, early):
             context.set(bench.unit.hint_valid, 0)
             await context.tick().repeat(250)
             bench.dispatches = sent[number : number + 1]
+            context.set(bench.unit.announced, sent[number] == hint)
             await dispatch(context)
             bench.dispatches = sent
             while len(bench.completions) <= number:
