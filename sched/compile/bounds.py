@@ -109,29 +109,45 @@ def recurrence_bound(graph: Graph, latency: int) -> Bound:
     network = ordered_network(graph, latency)
     interval, found = 1, None
     while True:
-        weighted = nx.DiGraph()
-        for a, b, data in network.edges(data=True):
-            weight = interval * data["distance"] - data["latency"]
-            if not weighted.has_edge(a, b) or weighted[a][b]["weight"] > weight:
-                weighted.add_edge(a, b, weight=weight)
-        # The first cycle found names the recurrence; a larger interval is needed to break it.
-        if not nx.negative_edge_cycle(weighted):
+        weights = [
+            (a, b, interval * data["distance"] - data["latency"])
+            for a, b, data in network.edges(data=True)
+        ]
+        # The last cycle found names the recurrence; a larger interval is needed to break it.
+        cycle = negative_cycle(list(network), weights)
+        if cycle is None:
             break
-        found = nx.find_negative_cycle(weighted, _any_on_cycle(weighted))
+        found = cycle
         interval += 1
     if found is None:
         return Bound(1, "no recurrence")
-    names = list(dict.fromkeys(found))
-    return Bound(interval, f"recurrence through {', '.join(names[:6])}{', …' * (len(names) > 6)}")
+    return Bound(interval, f"recurrence through {', '.join(found[:6])}{', …' * (len(found) > 6)}")
 
 
-def _any_on_cycle(weighted: "nx.DiGraph[str]") -> str:
-    """A node from which a negative cycle is found."""
-    for component in nx.strongly_connected_components(weighted):
-        part = weighted.subgraph(component).copy()
-        if part.number_of_edges() and nx.negative_edge_cycle(part):
-            return str(next(iter(component)))
-    raise AssertionError("a negative cycle lies in a component")
+def negative_cycle(nodes: list[str], edges: list[tuple[str, str, int]]) -> list[str] | None:
+    """A cycle of ``edges`` (from, to, weight) whose weights sum to less than zero, or None.
+
+    The method of Bellman and Ford; networkx's own fails where the node it comes upon last is not
+    on the cycle but behind it.
+    """
+    distance = dict.fromkeys(nodes, 0)
+    before: dict[str, str] = {}
+    last = None
+    for _ in nodes:
+        last = None
+        for a, b, weight in edges:
+            if distance[a] + weight < distance[b]:
+                distance[b] = distance[a] + weight
+                before[b] = last = a
+        if last is None:
+            return None
+    assert last is not None
+    for _ in nodes:  # back from what is behind the cycle, onto it
+        last = before[last]
+    cycle = [last]
+    while before[cycle[-1]] != last:
+        cycle.append(before[cycle[-1]])
+    return cycle[::-1]
 
 
 ADDRESS_LATENCY = 1

@@ -1,12 +1,16 @@
 """Graphs from DOT, bounds, errors, listing and picture."""
 
+import random
+from itertools import pairwise
+
+import networkx as nx
 import numpy as np
 import pytest
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.instruction import Operation
-from octopus.sched.compile.bounds import recurrence_bound
+from octopus.sched.compile.bounds import negative_cycle, recurrence_bound
 from octopus.sched.compile.compiler import Compiled, bounds_of, compile_graph
 from octopus.sched.compile.dot import parse_dot
 from octopus.sched.compile.errors import CompileError
@@ -88,6 +92,23 @@ def test_recurrence_bound(operations, distance, bound):
     assert "recurrence through add" in found.resource
     if distance == 1:
         assert compile_graph(chain(operations, distance), PEA).interval == bound
+
+
+def test_negative_cycle_is_one_and_is_found_whenever_there_is_one():
+    source = random.Random(1)
+    for _ in range(300):
+        nodes = [str(number) for number in range(source.randint(1, 7))]
+        weights = {
+            (source.choice(nodes), source.choice(nodes)): source.randint(-3, 6)
+            for _ in range(source.randint(0, 14))
+        }
+        network = nx.DiGraph()
+        network.add_weighted_edges_from((a, b, weight) for (a, b), weight in weights.items())
+        found = negative_cycle(nodes, [(a, b, weight) for (a, b), weight in weights.items()])
+        if found is None:
+            assert not nx.negative_edge_cycle(network)
+        else:
+            assert sum(weights[step] for step in pairwise([*found, found[0]])) < 0
 
 
 def test_bound_of_ports():
