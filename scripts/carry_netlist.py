@@ -1,0 +1,155 @@
+"""Improves the carry chains of a netlist for ECP5, between Yosys (JSON) and nextpnr.
+
+A carry cell (CCU2C) has two halves. Each computes ``P = INIT[D C B A]`` and ``G = INIT[0 0 B A]``;
+the sum is ``P ^ carry``, the next carry ``P ? carry : G``. Yosys uses two of the four inputs for
+the terms of a sum, one for subtraction and none for logic, so a table before an adder takes a cell
+of its own although the chain has room for it.
+"""
+
+import copy
+from collections import Counter
+from itertools import permutations
+from typing import Any
+
+Cell = dict[str, Any]
+Bit = int | str
+
+PINS = "ABCD"
+ADD = "1001011010101010"
+"""INIT of Yosys's half with D high: P = A ^ B ^ C, G = A."""
+
+
+def improve_carries(netlist: dict[str, Any]) -> dict[str, Any]:
+    """The netlist, changed in place, with tables before chains drawn in and loose ends untied."""
+    for module in netlist["modules"].values():
+        _draw_in_tables(module)
+        _untie_loose_carries(module)
+    return netlist
+
+
+def _uses(module: dict[str, Any]) -> Counter[Bit]:
+    """How many pins, ports included, each bit is connected to; its driver is one of them."""
+    uses = Counter(
+        bit
+        for cell in module["cells"].values()
+        for bits in cell["connections"].values()
+        for bit in bits
+    )
+    uses.update(bit for port in module["ports"].values() for bit in port["bits"])
+    return uses
+
+
+def _untie_loose_carries(module: dict[str, Any]) -> None:
+    """Unconnect carry outputs that nothing uses: nextpnr would spend a cell on each of them."""
+    uses = _uses(module)
+    for cell in module["cells"].values():
+        if cell["type"] == "CCU2C" and uses[cell["connections"]["COUT"][0]] == 1:
+            cell["connections"]["COUT"] = ["x"]
+
+
+def _draw_in_tables(module: dict[str, Any]) -> None:
+    """Let the chains compute tables of which they are the only users."""
+    uses = _uses(module)
+    tables = {
+        cell["connections"]["Z"][0]: name
+        for name, cell in module["cells"].items()
+        if cell["type"] == "LUT4" and uses[cell["connections"]["Z"][0]] == 2
+    }
+    for cell in list(module["cells"].values()):
+        if cell["type"] == "CCU2C" and "YES" not in (
+            cell["parameters"]["INJECT1_0"],
+            cell["parameters"]["INJECT1_1"],
+        ):
+            for half in "01":
+                name = _draw_in(cell, half, tables, module["cells"])
+                if name is not None:
+                    del module["cells"][name]
+
+
+def _draw_in(cell: Cell, half: str, tables: dict[Bit, str], cells: dict[str, Cell]) -> str | None:
+    """Draw the table before one term of a half into it; its name, or None if it does not fit."""
+    pins = cell["connections"]
+    a, b, c, d = (pins[pin + half][0] for pin in PINS)
+    if cell["parameters"]["INIT" + half] != ADD or d != "1":
+        return None
+    for term, raw in ((b, a), (a, b)):
+        table = cells.get(tables.get(term, ""))
+        if table is None or term in (raw, c):
+            continue
+        found = _fit(table, raw, c, generate=raw if term == b else None)
+        if found is not None:
+            cell["parameters"]["INIT" + half], chosen = found
+            for pin, bit in zip(PINS, chosen, strict=True):
+                pins[pin + half] = [bit]
+            return tables.pop(term)
+    return None
+
+
+def _fit(
+    table: Cell, raw: Bit, inverted: Bit, generate: Bit | None
+) -> tuple[str, tuple[Bit, ...]] | None:
+    """INIT and inputs of a half for ``raw ^ table ^ inverted``; None if there is none.
+
+    ``generate``: the bit that is carried on if P is low; None for the table's own value, which is
+    then ``raw ^ inverted``.
+    """
+    inputs = [table["connections"][pin][0] for pin in PINS]
+    truth = table["parameters"]["INIT"]
+    variables = list(
+        dict.fromkeys(bit for bit in [raw, inverted, *inputs] if bit not in ("0", "1", "x"))
+    )
+    if len(variables) > len(PINS):
+        return None
+    spare: list[Bit] = ["1"] * (len(PINS) - len(variables))
+
+    for order in permutations(variables):
+        chosen = (*order, *spare)
+        init: list[str | None] = [None] * 16
+        for index in range(16):
+            values: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
+            pins = [index >> place & 1 for place in range(len(PINS))]
+            if any(not pin for pin in pins[len(order) :]):
+                continue  # a spare input is never low
+            values.update(zip(order, pins, strict=False))
+            address = sum(values[bit] << place for place, bit in enumerate(inputs))
+            term = int(truth[len(truth) - 1 - address])
+            carried = values[generate] if generate is not None else values[raw] ^ values[inverted]
+            propagate = values[raw] ^ term ^ values[inverted]
+            if not _enter(init, index, propagate) or not (
+                propagate or _enter(init, index & 3, carried)
+            ):
+                break
+        else:
+            return "".join(bit or "0" for bit in reversed(init)), chosen
+    return None
+
+
+def _enter(init: list[str | None], index: int, value: int) -> bool:
+    """Set an entry of INIT; whether it does not contradict what it is already."""
+    if init[index] is None:
+        init[index] = str(value)
+    return init[index] == str(value)
+
+
+PROOF = (
+    "read_json before.json; read_json after.json; read_verilog -nooverwrite +/ecp5/cells_sim.v; "
+    "read_verilog -nooverwrite -lib +/ecp5/cells_bb.v; blackbox TRELLIS_DPR16X4; "
+    "proc; flatten; opt_clean; equiv_make before after both; hierarchy -top both; async2sync; "
+    "equiv_simple -undef; equiv_status -assert"
+)
+"""Yosys commands that fail unless the two modules of :func:`sides_of_proof` are equal."""
+
+
+def sides_of_proof(before: dict[str, Any], after: dict[str, Any], top: str) -> dict[str, Any]:
+    """The two netlists as files for ``PROOF``: file name to content."""
+    sides = {}
+    for name, netlist in (("before", before), ("after", after)):
+        module = copy.deepcopy(netlist["modules"][top])
+        module["attributes"].pop("top", None)  # flatten would drop the other one
+        cells = module["cells"]
+        module["cells"] = {key: cells[key] for key in cells if cells[key]["type"] != "$scopeinfo"}
+        for cell in module["cells"].values():
+            if cell["connections"].get("COUT") == ["x"]:
+                del cell["connections"]["COUT"]
+        sides[f"{name}.json"] = {**netlist, "modules": {name: module}}
+    return sides
