@@ -161,11 +161,16 @@ class Point:
 
 
 def measure(
-    program: Path, row: dict[str, str], rate: float, cycles: int, latency_limit: float = 0
+    program: Path,
+    row: dict[str, str],
+    rate: float,
+    cycles: int,
+    seed: int,
+    latency_limit: float = 0,
 ) -> Point:
     """Run one load; latency is of packets created in ``cycles`` cycles, after a third as many."""
     command = [program, row["k"], row["pkt_flits"], row["traffic"], str(rate)]
-    numbers = [cycles // 3, cycles, latency_limit, 7]
+    numbers = [cycles // 3, cycles, latency_limit, seed]
     result = subprocess.run(
         [str(part) for part in command + numbers], capture_output=True, text=True, check=True
     )
@@ -227,14 +232,14 @@ class Result:
         return "bound" if reached and self.best_saturation > self.source_bound else "MISS"
 
 
-def examine(program: Path, rows: list[dict[str, str]], cycles: int) -> Result:
+def examine(program: Path, rows: list[dict[str, str]], cycles: int, seed: int) -> Result:
     """Zero-load latency and saturation for one mesh and traffic, by the reference's bisection."""
-    zero = measure(program, rows[0], LOWEST_LOAD, 3 * cycles)
+    zero = measure(program, rows[0], LOWEST_LOAD, 3 * cycles, seed)
     low, high, best = LOWEST_LOAD, 1.0, zero
     points = [zero]
     for _ in range(BISECTION_STEPS):
         rate = (low + high) / 2
-        point = measure(program, rows[0], rate, cycles, SATURATION * zero.latency)
+        point = measure(program, rows[0], rate, cycles, seed, SATURATION * zero.latency)
         points.append(point)
         if point.saturated:
             high = rate
@@ -245,7 +250,7 @@ def examine(program: Path, rows: list[dict[str, str]], cycles: int) -> Result:
         return result
     reference = max(rows, key=lambda row: float(row["sat_offered"]))
     limit = SATURATION * float(reference["zero_load_latency"])
-    same = measure(program, rows[0], result.best_saturation, cycles, limit)
+    same = measure(program, rows[0], result.best_saturation, cycles, seed, limit)
     return replace(result, same_limit=same)
 
 
@@ -345,6 +350,7 @@ def main() -> int:
     parser.add_argument("--select", default="", help="rows, e.g. k=8,vcs=2|4,traffic=uniform")
     parser.add_argument("--options", default="{}", help="router options as JSON")
     parser.add_argument("--cycles", type=int, default=6000, help="cycles measured per load")
+    parser.add_argument("--seed", type=int, default=7, help="of the traffic")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     groups = read_reference(arguments.reference, arguments.select)
@@ -357,7 +363,13 @@ def main() -> int:
     results = []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         jobs = [
-            pool.submit(examine, programs[rows[0]["vcs"], rows[0]["buf"]], rows, arguments.cycles)
+            pool.submit(
+                examine,
+                programs[rows[0]["vcs"], rows[0]["buf"]],
+                rows,
+                arguments.cycles,
+                arguments.seed,
+            )
             for rows in groups
         ]
         for number, job in enumerate(jobs, 1):
