@@ -144,7 +144,7 @@ def test_a_dead_link_is_answered_with_errors_and_nothing_hangs() -> None:
     simulator.add_clock(1e-8)
     phase = Signal(2)
     done = [Signal(2) for _ in range(NODES)]
-    accesses = 7
+    accesses = 8
 
     def node(source: int) -> Any:
         async def bench(ctx: Any) -> None:
