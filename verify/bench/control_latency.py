@@ -56,8 +56,12 @@ class Latency:
     """
 
     cycles: int
-    from_end: int
     units: tuple[int, int]
+
+    @property
+    def from_end(self) -> int:
+        """One more, always: between end and offer is one register."""
+        return self.cycles + 1
 
 
 class ControlProbe:
@@ -177,8 +181,7 @@ def latency(events: Sequence[ActivityEvent]) -> Latency:
             began.append((event.cycle, event.unit))
         state[event.unit] = fields["state"]
     (end, first), (begin, second) = ended[-2], began[-1]
-    cycles = (begin + 1) - end
-    return Latency(cycles, cycles + 1, (first, second))
+    return Latency((begin + 1) - end, (first, second))
 
 
 def small_chip(columns: int = 2) -> OctopusConfig:
