@@ -70,7 +70,7 @@ class ClusterInterconnect(Block):
             self.config.mesh.rows,
             timeout=self.config.data_network.timeout,
         )
-        server = PacketServer()
+        server = PacketServer(self.config.data_network.timeout)
         bridge = ConfigurationBridge()
         add_block(m, platform, "requester", requester)
         add_block(m, platform, "server", server)

@@ -16,6 +16,10 @@ from ..noc.link import Flit
 class PacketServer(Block):
     """Carries out the request packets that arrive for this cluster, one after the other.
 
+    Parameters
+    ----------
+    timeout: cycles that the next flit of a write request may take, 1 or more.
+
     Ports
     -----
     x, y (in): coordinates of the own cluster.
@@ -26,12 +30,16 @@ class PacketServer(Block):
     Timing: a cycle to take the head, then a word a cycle; the answer's head follows the first
     response by a cycle.
 
-    Errors: a write request that breaks off (see ``NetworkEndpoint``) is answered with an error;
-    what it was to write is undefined then. An error of the memory is passed on in the answer's
+    Errors: a write request that breaks off (see ``NetworkEndpoint``), or stops for ``timeout``
+    cycles, is answered with an error; what it was to write is undefined then. Flits that still come
+    of it are discarded. An error of the memory is passed on in the answer's
     head; such a read answer has no words.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: int = 65536) -> None:
+        if timeout < 1:
+            raise ValueError(f"timeout is {timeout}; allowed: 1 or more")
+        self.timeout = timeout
         flits = stream.Signature(Flit(DATA_FLIT_BITS))
         super().__init__(
             {
@@ -40,7 +48,8 @@ class PacketServer(Block):
                 "eject": In(flits),
                 "inject": Out(flits),
                 "memory": Out(MemoryPort()),
-            }
+            },
+            timeout=timeout,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -101,13 +110,15 @@ class PacketServer(Block):
         write = self.memory.write
         last = words_left == 1
         breaks_off = self.eject.valid & self.eject.payload.head & ~self._broken
+        silence = Signal(range(self.timeout + 1))
+        m.d.sync += silence.eq(Mux(self.eject.valid | self._broken, 0, silence + 1))
         m.d.comb += [
             write.payload.eq(self.eject.payload.payload.word_select(high, 32)),
             write.valid.eq((self.eject.valid & ~breaks_off) | self._broken),
             self.eject.ready.eq(Mux(self._broken, 0, breaks_off | (write.ready & (high | last)))),
         ]
-        with m.If(breaks_off):
-            m.d.sync += self._broken.eq(1)
+        with m.If(breaks_off | (~self.eject.valid & (silence == self.timeout))):
+            m.d.sync += [self._broken.eq(1), silence.eq(0)]
         with m.If(write.valid & write.ready):
             m.d.sync += [words_left.eq(words_left - 1), high.eq(~high)]
             with m.If(last):

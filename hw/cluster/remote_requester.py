@@ -46,7 +46,8 @@ class RemoteRequester(Block):
     The network's own failures are answered with ``network`` as well: a burst whose answer does not
     come within ``timeout`` cycles, and until the late answer has come (it is discarded) every burst
     of that client; every burst if the network took no flit for ``timeout`` cycles, until reset; the
-    words that are missing of an answer that breaks off, or stops for ``timeout`` cycles.
+    words that are missing of an answer that breaks off, or stops for ``timeout`` cycles; a write
+    that its server gave up (``PacketServer``) before all of it was sent.
     """
 
     def __init__(
@@ -95,6 +96,8 @@ class RemoteRequester(Block):
         """The client's answer has taken too long: answer it here."""
         self._waits = Signal(count)
         """The client's request is sent, no word of an answer has come."""
+        self._early = Signal(count)
+        """An answer came before the client's request was sent: the server gave it up."""
         self._jammed = Signal()
         """The network took no flit for too long."""
         self._timers(m)
@@ -186,8 +189,8 @@ class RemoteRequester(Block):
                         m.next = "CHOOSE"
 
     def _sent(self, m: Module, owner: Signal, exists: Value) -> None:
-        """The request of ``owner`` is out, or was refused."""
-        with m.If(exists):
+        """The request of ``owner`` is out, or was refused, or its server gave it up."""
+        with m.If(exists & ~self._early.bit_select(owner, 1)):
             m.d.sync += self._waits.bit_select(owner, 1).eq(1)
         with m.Else():
             m.d.sync += self._refused.bit_select(owner, 1).eq(1)
@@ -200,6 +203,7 @@ class RemoteRequester(Block):
         m.d.sync += [
             self._absent[index].eq(~present),
             self._busy[index].eq(1),
+            self._early[index].eq(0),
             self._lengths[index].eq(request.length),
             words_left.eq(Mux(request.write, request.length + 1, 0)),
             exists.eq(present & ~self._late[index]),
@@ -277,6 +281,8 @@ class RemoteRequester(Block):
                         with m.Elif(self._waits.bit_select(transaction, 1)):
                             m.d.sync += self._waits.bit_select(transaction, 1).eq(0)
                             m.next = "ANSWER"
+                        with m.Else():
+                            m.d.sync += self._early.bit_select(transaction, 1).eq(1)
             with m.State("ANSWER"):
                 breaks_off = is_data & self.eject.valid & self.eject.payload.head
                 m.d.comb += [
@@ -297,7 +303,8 @@ class RemoteRequester(Block):
                             self._refused.bit_select(owner, 1).eq(0),
                             self._waits.bit_select(owner, 1).eq(0),
                         ]
-                        with m.If(self._waits.bit_select(owner, 1)):
+                        came = self._early.bit_select(owner, 1)
+                        with m.If(self._waits.bit_select(owner, 1) & ~came):
                             m.d.sync += self._late.bit_select(owner, 1).eq(1)
                         m.next = "HEAD"
                         with m.If(spoilt):

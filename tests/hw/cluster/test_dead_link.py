@@ -28,7 +28,7 @@ class Row:
     def __init__(self) -> None:
         self.cut, self.reset = Signal(), Signal()
         self.requesters = [RemoteRequester(1, NODES, 1, timeout=TIMEOUT) for _ in range(NODES)]
-        self.servers = [PacketServer() for _ in range(NODES)]
+        self.servers = [PacketServer(TIMEOUT) for _ in range(NODES)]
         self.random = random.Random(SEED)
         self.answers: list[tuple[int, int, bool]] = []
         """Source, destination, whether the answer was an error."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from amaranth.lib import data
 from amaranth.sim import Simulator
 
+from octopus.hw.cluster.packet_server import PacketServer
 from octopus.hw.cluster.remote_requester import RemoteRequester
-from octopus.hw.layouts.memory import PacketOperation
+from octopus.hw.layouts.memory import PacketHead, PacketOperation
 
+ERROR_BIT = data.Layout.cast(PacketHead)["error"].offset
 TIMEOUT = 20
 
 Bench = Callable[[Any, RemoteRequester], Any]
@@ -72,10 +75,6 @@ def answer_head(client: int, length: int) -> int:
 
 def test_head_layout() -> None:
     """The bit positions above are those of the layout."""
-    from amaranth.lib import data
-
-    from octopus.hw.layouts.memory import PacketHead
-
     fields = data.Layout.cast(PacketHead)
     places = [fields[name].offset for name in ("operation", "transaction", "length")]
     assert places == [22, 25, 33]
@@ -141,5 +140,101 @@ def test_a_network_that_takes_nothing_is_an_error_for_reads_and_writes() -> None
         assert await answer_words(ctx, requester, 0, 6) == [1]
         await ask(ctx, requester, 1, write=0, length=2)
         assert await answer_words(ctx, requester, 1, 8) == [1, 1]
+
+    simulate(bench)
+
+
+def write_head(length: int) -> int:
+    """The head of a write request of ``length`` words."""
+    return PacketOperation.WRITE.value << 22 | (length - 1) << 33
+
+
+def test_a_write_request_that_stops_is_given_up_and_the_server_goes_on() -> None:
+    server = PacketServer(timeout=TIMEOUT)
+    memory = server.memory
+    taken: list[int] = []
+
+    async def flit(ctx: Any, payload: int, head: int, tail: int) -> None:
+        ctx.set(server.eject.payload, {"payload": payload, "head": head, "tail": tail})
+        ctx.set(server.eject.valid, 1)
+        await ctx.tick().until(server.eject.ready)
+        ctx.set(server.eject.valid, 0)
+
+    async def answer(ctx: Any, limit: int) -> int:
+        """The error bit of the answer, which is there within ``limit`` cycles."""
+        for _ in range(limit):
+            _, _, valid, payload = await ctx.tick().sample(
+                server.inject.valid, server.inject.payload
+            )
+            if valid:
+                assert payload.head and payload.tail
+                return int(payload.payload) >> ERROR_BIT & 1
+        raise AssertionError(f"no answer within {limit} cycles")
+
+    async def remember(ctx: Any) -> None:
+        """A memory that takes every word and answers a burst when it has all of it."""
+        ctx.set(memory.request.ready, 1)
+        ctx.set(memory.write.ready, 1)
+        while True:
+            (request,) = await ctx.tick().sample(memory.request.payload).until(memory.request.valid)
+            for _ in range(request.length + 1):
+                (word,) = await ctx.tick().sample(memory.write.payload).until(memory.write.valid)
+                taken.append(word)
+            ctx.set(memory.response.payload, {"last": 1})
+            ctx.set(memory.response.valid, 1)
+            await ctx.tick().until(memory.response.ready)
+            ctx.set(memory.response.valid, 0)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(server.inject.ready, 1)
+        await flit(ctx, write_head(6), 1, 0)
+        await flit(ctx, 2 << 32 | 1, 0, 0)
+        assert await answer(ctx, TIMEOUT + 12) == 1
+        assert taken[:2] == [1, 2] and len(taken) == 6
+        # What comes late is discarded; a pause shorter than the limit is no error.
+        for payload, tail in ((4 << 32 | 3, 0), (6 << 32 | 5, 1)):
+            await flit(ctx, payload, 0, tail)
+        taken.clear()
+        await flit(ctx, write_head(3), 1, 0)
+        await flit(ctx, 8 << 32 | 7, 0, 0)
+        await ctx.tick().repeat(TIMEOUT - 1)
+        await flit(ctx, 9, 0, 1)
+        assert await answer(ctx, 8) == 0
+        assert taken == [7, 8, 9]
+
+    simulator = Simulator(server)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(remember, background=True)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_an_answer_before_the_request_is_sent_is_an_error_and_nothing_stays_owed() -> None:
+    async def bench(ctx: Any, requester: RemoteRequester) -> None:
+        ctx.set(requester.inject.ready, 1)
+        write = requester.clients[0].write
+        for pause in range(3):  # the answer comes before, and as, the last word is sent
+            await ask(ctx, requester, 0, write=1, length=2)
+            ctx.set(write.valid, 1)
+            await ctx.tick().until(write.ready)
+            ctx.set(write.valid, 0)
+            early = 1 << ERROR_BIT | PacketOperation.WRITE_RESPONSE.value << 22
+            ctx.set(requester.eject.payload, {"payload": early, "head": 1, "tail": 1})
+            ctx.set(requester.eject.valid, 1)
+            if pause < 2:
+                await ctx.tick().until(requester.eject.ready)
+                ctx.set(requester.eject.valid, 0)
+                await ctx.tick().repeat(pause * TIMEOUT + 1)
+            ctx.set(write.valid, 1)
+            await ctx.tick().until(write.ready)
+            ctx.set(requester.eject.valid, 0)
+            ctx.set(write.valid, 0)
+            assert await answer_words(ctx, requester, 0, TIMEOUT + 10) == [1]
+        # Nothing is owed: the next access is carried out.
+        await ask(ctx, requester, 0, write=0, length=1)
+        await give(ctx, requester, [(answer_head(0, 1), 1, 0)])
+        ctx.set(requester.eject.payload, {"payload": 5, "head": 0, "tail": 1})
+        ctx.set(requester.eject.valid, 1)
+        assert await answer_words(ctx, requester, 0, 6) == [0]
 
     simulate(bench)
