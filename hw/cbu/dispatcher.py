@@ -5,23 +5,26 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.token import SHARD_BITS, Dispatch
 from ..library import Block, add_block
 from .chooser import UnitChooser
 from .records import ReadyTask, ShardGroup
+from .window import TaskWindow
 
 
 class TaskDispatcher(Block):
-    """Keeps ready tasks and dispatches the oldest that a TBU can take, one a cycle.
+    """Keeps ready tasks and dispatches the oldest that a TBU can take.
 
     Tasks wait in a window that is searched, and behind it in a backlog that is not. A task
     whose TBUs are all taken does not hold up the others of the window; if none of the window
     can go although a TBU is open, its oldest goes to the end of the backlog. A task whose
     instance is closed is discarded when its turn has come (shards that follow one already
     dispatched are not, for their task is waited for).
+
+    A task that an idle TBU has prepared, and that finds nobody waiting, goes to that TBU at once.
+    Any other takes the steps search, take, judge, choose, give, of which one a cycle is made.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ class TaskDispatcher(Block):
     Ports
     -----
     task, task_valid: In, a ready task, always taken. It needs ``room`` two cycles earlier.
-    room: Out, the backlog has four free places. drained: Out, the backlog is empty.
+    room: Out, the backlog had six free places a cycle ago. drained: Out, the backlog is empty.
     idle: Out, the backlog is empty and half the window free.
     allowed: In, dispatching is allowed.
     finished: In, one bit a TBU: it ended a task.
@@ -47,7 +50,8 @@ class TaskDispatcher(Block):
     forget: In, pulse, what was hinted is out of date.
     prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch (registered).
 
-    Timing: a task that finds the window empty and a TBU free is offered in the next cycle.
+    Timing: a task that a TBU has prepared is offered in the next cycle; one that finds the window
+    empty and a TBU free, after 7 cycles. One task is dispatched in 5 cycles, a shard in 4.
 
     Source: docs/specification.md, section 7.
     """
@@ -72,6 +76,7 @@ class TaskDispatcher(Block):
         self.window = window
         self.backlog = backlog
         self.chooser = UnitChooser(task_block_units, outstanding_limit, resident_kernels)
+        self.tasks = TaskWindow(window, task_block_units)
         super().__init__(
             {
                 "task": In(ReadyTask),
@@ -105,91 +110,144 @@ class TaskDispatcher(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        add_block(m, platform, "chooser", self.chooser)
-        m.d.comb += self.chooser.finished.eq(self.finished)
+        chooser, window = self.chooser, self.tasks
+        add_block(m, platform, "chooser", chooser)
+        add_block(m, platform, "window", window)
+        arrived, arrived_valid, at_once = Signal(ReadyTask), Signal(), Signal()
+        m.d.sync += [arrived.eq(self.task), arrived_valid.eq(self.task_valid & ~at_once)]
+        backlog, returning = self._backlog(m, arrived, arrived_valid)
 
-        task, usable, shard = Signal(ReadyTask), Signal(), Signal(SHARD_BITS)
-        enter, enter_valid, bypass = Signal(ReadyTask), Signal(), Signal()
-        window = _Window(m, self.window, self._mask(enter), enter, enter_valid)
-        backlog = self._backlog(m, window, enter, enter_valid, bypass)
-
-        open_units = Signal(self.task_block_units)
-        m.d.comb += open_units.eq(
-            Mux(self.allowed, self.chooser.open & ~Cat(port.valid for port in self.dispatch), 0)
-        )
+        # The task at hand. ``hinting``: it is only announced. ``in_parts``: it is a shard's.
+        task, shard = Signal(ReadyTask), Signal(SHARD_BITS)
+        hinting, in_parts = Signal(), Signal()
+        selected, announced = Signal(self.task_block_units), Signal(self.task_block_units)
+        # The task whose shards are handed out.
         parts, parts_valid, parts_next = Signal(ReadyTask), Signal(), Signal(SHARD_BITS)
-        parts_begun = Signal()
+        parts_begun, parts_closed, parts_allowed = Signal(), Signal(), Signal()
+        hinted, hinted_valid = Signal(ReadyTask), Signal()
+
+        waiting, open_units = Signal(self.task_block_units), Signal(self.task_block_units)
+        allowed, quiet, parts_go, rotates = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            allowed.eq(self.allowed),
+            parts_closed.eq(self.closed.bit_select(parts.instance, 1)),
+            parts_allowed.eq(self.group_allowed),
+        ]
         m.d.comb += [
+            waiting.eq(Cat(port.valid for port in self.dispatch)),
+            open_units.eq(chooser.open & ~waiting),
+            window.open_units.eq(Mux(allowed, open_units, 0)),
+            window.single.eq(parts_valid),
+            parts_go.eq(
+                Mux(
+                    parts_begun,
+                    (self._mask(parts) & window.open_units).any(),
+                    parts_closed | (parts_allowed & (self._mask(parts) & window.open_units).any()),
+                )
+                & parts_valid
+            ),
+            rotates.eq(window.full & chooser.open.any() & backlog.r_rdy),
+            quiet.eq((window.level == 0) & self.drained & ~arrived_valid & ~parts_valid),
             self.group.block.eq(parts.block),
             self.group.instance.eq(parts.instance),
             self.group.index.eq(parts.index),
             self.group_shards.eq(parts.shards),
+            self.discard.payload.block.eq(task.block),
+            self.discard.payload.instance.eq(task.instance),
+            self.discard.payload.index.eq(task.index),
         ]
-        serve_parts = (
-            parts_valid
-            & (self._mask(parts) & open_units).any()
-            & (parts_begun | self.group_allowed)
-        )
-        window.search(open_units, ~parts_valid)
-        parts_closed, window_closed = Signal(), Signal()
-        hinted, hinted_valid, usable_or_hint = Signal(ReadyTask), Signal(), Signal()
+        giving, searching = Signal(), Signal()
         m.d.comb += [
-            parts_closed.eq(parts_valid & ~parts_begun & self.closed.bit_select(parts.instance, 1)),
-            window_closed.eq(self.closed.bit_select(window.chosen.instance, 1)),
+            window.search.eq(searching),
+            window.oldest.eq(~window.found),
+            backlog.w_data.eq(Mux(returning, task, arrived)),
         ]
-
-        with m.If(parts_closed):
-            m.d.comb += [self.discard.valid.eq(1), self.discard.payload.eq(self.group)]
-            with m.If(self.discard.ready):
-                m.d.sync += parts_valid.eq(0)
-        with m.Elif(serve_parts):
-            m.d.comb += [
-                task.eq(parts),
-                usable.eq(1),
-                shard.eq(parts_next),
-                self.group_begin.eq(~parts_begun),
-            ]
-            m.d.sync += [parts_begun.eq(1), parts_next.eq(parts_next + 1)]
-            with m.If(parts_next + 1 == parts.shards):
-                m.d.sync += parts_valid.eq(0)
-        with m.Elif(window.found & window_closed):
-            m.d.comb += [
-                self.discard.valid.eq(1),
-                self.discard.payload.block.eq(window.chosen.block),
-                self.discard.payload.instance.eq(window.chosen.instance),
-                self.discard.payload.index.eq(window.chosen.index),
-                window.remove.eq(self.discard.ready),
-            ]
-        with m.Elif(window.found):
-            m.d.comb += [task.eq(window.chosen), window.remove.eq(1)]
-            with m.If(task.shards == 1):
-                m.d.comb += usable.eq(1)
-            with m.Else():
+        with m.FSM():
+            with m.State("search"):
+                m.d.comb += searching.eq(1)
                 m.d.sync += [
-                    parts.eq(task),
-                    parts_valid.eq(1),
-                    parts_next.eq(0),
-                    parts_begun.eq(0),
+                    task.eq(Mux(parts_valid, parts, hinted)),
+                    shard.eq(parts_next),
+                    hinting.eq(0),
+                    in_parts.eq(parts_go),
                 ]
-        with m.Elif(
-            window.full & self.chooser.open.any() & backlog.r_rdy & backlog.w_rdy & ~self.task_valid
-        ):
-            m.d.comb += window.rotate.eq(1)
-        with m.Elif((window.level == 0) & self.drained & self.task_valid & (self.task.shards == 1)):
-            m.d.comb += task.eq(self.task)
-            with m.If((self._mask(task) & open_units).any()):
-                m.d.comb += [usable.eq(1), bypass.eq(1)]
-        with m.Elif((window.level == 0) & self.drained & ~parts_valid & hinted_valid):
-            m.d.comb += [task.eq(hinted), self.chooser.hint.eq(1)]
-        m.d.comb += usable_or_hint.eq(usable | self.chooser.hint)
-        same = (task.block == hinted.block) & (task.instance == hinted.instance)
-        with m.If(self.hint_valid):
-            m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]
-        with m.Elif(usable_or_hint & same & (task.index == hinted.index)):
-            m.d.sync += hinted_valid.eq(0)
-        with m.If(self.forget):
-            m.d.sync += hinted_valid.eq(0)
-        self._dispatch(m, task, usable, shard, open_units)
+                with m.If(parts_go):
+                    m.next = "judge"
+                with m.Elif(window.found):
+                    m.next = "take"
+                with m.Elif(rotates):
+                    m.next = "rotate"
+                with m.Elif(quiet & hinted_valid & ~self.task_valid):
+                    m.d.sync += hinting.eq(1)
+                    m.next = "judge"
+            with m.State("take"):
+                m.d.comb += window.remove.eq(1)
+                m.d.sync += [task.eq(window.chosen), shard.eq(0)]
+                m.next = "judge"
+            with m.State("rotate"):
+                m.d.comb += window.remove.eq(1)
+                m.d.sync += task.eq(window.chosen)
+                m.next = "return"
+            with m.State("return"), m.If(~arrived_valid & backlog.w_rdy):
+                m.d.comb += returning.eq(1)
+                m.next = "search"
+            with m.State("judge"):
+                closed = self.closed.bit_select(task.instance, 1)
+                with m.If(closed & ~hinting & ~(in_parts & parts_begun)):
+                    m.next = "discard"
+                with m.Elif(hinting | in_parts | (task.shards == 1)):
+                    m.next = "choose"
+                with m.Else():
+                    m.d.sync += [
+                        parts.eq(task),
+                        parts_valid.eq(1),
+                        parts_next.eq(0),
+                        parts_begun.eq(0),
+                    ]
+                    m.next = "split"
+            with m.State("split"):  # what is asked of the tracker is answered a cycle later
+                m.next = "search"
+            with m.State("discard"):
+                m.d.comb += self.discard.valid.eq(1)
+                with m.If(self.discard.ready):
+                    with m.If(in_parts):
+                        m.d.sync += parts_valid.eq(0)
+                    m.next = "search"
+            with m.State("choose"):
+                m.d.sync += [selected.eq(chooser.chosen), announced.eq(chooser.announced)]
+                with m.If(chooser.chosen.any() | hinting):
+                    m.next = "give"
+            with m.State("give"):
+                m.d.comb += [giving.eq(1), self.group_begin.eq(in_parts & ~parts_begun)]
+                with m.If(in_parts):
+                    m.d.sync += [parts_begun.eq(1), parts_next.eq(parts_next + 1)]
+                    with m.If(parts_next + 1 == parts.shards):
+                        m.d.sync += parts_valid.eq(0)
+                m.next = "search"
+
+        self._keep_hint(m, hinted, hinted_valid, task, giving, at_once)
+        m.d.comb += [
+            chooser.task.block.eq(task.block),
+            chooser.task.instance.eq(task.instance),
+            chooser.task.index.eq(task.index),
+            chooser.kernel.eq(task.kernel),
+            chooser.candidates.eq(
+                self._mask(task) & Mux(hinting, chooser.hintable & ~waiting, open_units)
+            ),
+            chooser.give.eq(Mux(giving & ~hinting, selected, 0)),
+            chooser.hint.eq(Mux(giving & hinting, selected, 0)),
+            chooser.arriving.block.eq(self.task.block),
+            chooser.arriving.instance.eq(self.task.instance),
+            chooser.arriving.index.eq(self.task.index),
+            chooser.arriving_kernel.eq(self.task.kernel),
+            chooser.arrive.eq(
+                Mux(self.task_valid & searching & quiet & allowed, chooser.expected, 0)
+            ),
+            chooser.forget.eq(self.forget),
+            chooser.finished.eq(self.finished),
+            at_once.eq(chooser.arrive.any()),
+        ]
+        self._dispatch(m, task, shard, selected, announced, giving)
         return m
 
     def _mask(self, task: data.View) -> Value:
@@ -198,140 +256,89 @@ class TaskDispatcher(Block):
         return Mux(mask == 0, (1 << self.task_block_units) - 1, mask)[: self.task_block_units]
 
     def _backlog(
-        self,
-        m: Module,
-        window: "_Window",
-        enter: data.View,
-        enter_valid: Signal,
-        bypass: Signal,
-    ) -> SyncFIFOBuffered:
-        """Where a task goes that comes, and which task enters the window."""
+        self, m: Module, arrived: data.View, arrived_valid: Signal
+    ) -> tuple[SyncFIFOBuffered, Signal]:
+        """Where a task goes that has come, and which task enters the window.
+
+        Returns the backlog, and a signal that puts back what is on its ``w_data``.
+        """
+        window = self.tasks
         width = ReadyTask.as_shape().size  # type: ignore[attr-defined]
         m.submodules.backlog = backlog = SyncFIFOBuffered(width=width, depth=self.backlog)
+        returning = Signal()
         m.d.comb += [
             self.drained.eq(backlog.level == 0),
-            self.room.eq(backlog.level <= self.backlog - 4),
             self.idle.eq(self.drained & (window.level <= self.window // 2)),
-            backlog.w_data.eq(Mux(window.rotate, window.chosen, self.task)),
+            window.enter.eq(Mux(self.drained, arrived, backlog.r_data)),
+            window.enter_mask.eq(self._mask(window.enter)),
         ]
+        m.d.sync += self.room.eq(backlog.level <= self.backlog - 6)
         with m.If(self.drained):
-            m.d.comb += enter.eq(self.task)
-            with m.If(self.task_valid & ~bypass):
-                m.d.comb += [enter_valid.eq(~window.full), backlog.w_en.eq(window.full)]
+            m.d.comb += [
+                window.enter_valid.eq(arrived_valid & ~window.full),
+                backlog.w_en.eq((arrived_valid & window.full) | returning),
+            ]
         with m.Else():
             m.d.comb += [
-                enter.eq(backlog.r_data),
-                enter_valid.eq(backlog.r_rdy & ~window.full),
+                window.enter_valid.eq(backlog.r_rdy & ~window.full),
                 backlog.r_en.eq(~window.full),
-                backlog.w_en.eq(self.task_valid | window.rotate),
+                backlog.w_en.eq(arrived_valid | returning),
             ]
-        return backlog
+        return backlog, returning
+
+    def _keep_hint(
+        self,
+        m: Module,
+        hinted: data.View,
+        hinted_valid: Signal,
+        task: data.View,
+        giving: Signal,
+        at_once: Signal,
+    ) -> None:
+        """The last hint, until a TBU was told of it or the task itself came."""
+        for end, ends in ((task, giving), (self.task, at_once)):
+            same = (end.block == hinted.block) & (end.instance == hinted.instance)
+            with m.If(ends & same & (end.index == hinted.index)):
+                m.d.sync += hinted_valid.eq(0)
+        with m.If(self.hint_valid):
+            m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]
+        with m.If(self.forget):
+            m.d.sync += hinted_valid.eq(0)
 
     def _dispatch(
-        self, m: Module, task: data.View, usable: Signal, shard: Signal, open_units: Signal
+        self,
+        m: Module,
+        task: data.View,
+        shard: Signal,
+        selected: Signal,
+        announced: Signal,
+        giving: Signal,
     ) -> None:
-        """Give ``task`` to the best of its TBUs."""
+        """What the TBUs are given, and what they are told to prepare."""
         chooser = self.chooser
-        waiting = Cat(port.valid for port in self.dispatch)
-        units = Mux(chooser.hint, chooser.hintable & ~waiting, open_units)
-        m.d.comb += [
-            chooser.candidates.eq(self._mask(task) & units),
-            chooser.kernel.eq(task.kernel),
-            chooser.task.block.eq(task.block),
-            chooser.task.instance.eq(task.instance),
-            chooser.task.index.eq(task.index),
-            chooser.give.eq(usable),
-            chooser.forget.eq(self.forget),
-        ]
+        names = ("descriptor", "block", "instance", "index", "value", "domain")
         m.d.sync += [
-            self.prepare_units.eq(Mux(chooser.hint, chooser.chosen, 0)),
-            self.prepare.descriptor.eq(task.descriptor),
-            self.prepare.block.eq(task.block),
-            self.prepare.instance.eq(task.instance),
-            self.prepare.index.eq(task.index),
+            self.prepare_units.eq(chooser.hint),
             self.prepare.shards.eq(1),
-            self.prepare.domain.eq(task.domain),
+            *(getattr(self.prepare, n).eq(getattr(task, n)) for n in names if n != "value"),
         ]
         for unit, port in enumerate(self.dispatch):
+            payload = port.payload
             with m.If(port.ready):
                 m.d.sync += port.valid.eq(0)
-            with m.If(usable & chooser.chosen[unit]):
+            with m.If(chooser.give[unit] | chooser.arrive[unit]):
+                m.d.sync += port.valid.eq(1)
+            with m.If(chooser.give[unit]):
                 m.d.sync += [
-                    port.valid.eq(1),
-                    self.announced[unit].eq(chooser.announced[unit]),
-                    port.payload.descriptor.eq(task.descriptor),
-                    port.payload.block.eq(task.block),
-                    port.payload.instance.eq(task.instance),
-                    port.payload.index.eq(task.index),
-                    port.payload.shard.eq(shard),
-                    port.payload.shards.eq(task.shards),
-                    port.payload.value.eq(task.value),
-                    port.payload.domain.eq(task.domain),
+                    *(getattr(payload, n).eq(getattr(task, n)) for n in names),
+                    payload.shard.eq(shard),
+                    payload.shards.eq(task.shards),
+                    self.announced[unit].eq(announced[unit]),
                 ]
-
-
-class _Window:
-    """Tasks by age. What is searched is in registers, the rest in a small memory.
-
-    ``slots`` is a permutation of the memory's places: those of the waiting tasks, oldest
-    first, then the free ones.
-    """
-
-    def __init__(
-        self, m: Module, depth: int, mask: Value, enter: data.View, enter_valid: Signal
-    ) -> None:
-        self._m = m
-        self._depth = depth
-        m.submodules.window = memory = Memory(shape=ReadyTask, depth=depth, init=[])
-        self._write = memory.write_port()
-        self._read = memory.read_port(domain="comb")
-        self._slots = [Signal(range(depth), init=i, name=f"slot{i}") for i in range(depth)]
-        self._masks = [Signal(len(mask), name=f"mask{i}") for i in range(depth)]
-        self._single = Signal(depth)
-        self.level = Signal(range(depth + 1))
-        self.full = Signal()
-        self.found = Signal()
-        self.chosen = self._read.data
-        self.remove = Signal()
-        self.rotate = Signal()
-        self._leaves = Signal(depth)
-        m.d.comb += [
-            self.full.eq(self.level == depth),
-            self._write.data.eq(enter),
-            self._write.en.eq(enter_valid),
-        ]
-        for i, slot in enumerate(self._slots):
-            with m.If(self.level == i):
-                m.d.comb += self._write.addr.eq(slot)
-        m.d.sync += self.level.eq(self.level + enter_valid - (self.remove | self.rotate))
-        self._shift(mask, enter.shards == 1, enter_valid)
-
-    def search(self, open_units: Value, shards_allowed: Value) -> None:
-        """Find the oldest task that could go to one of ``open_units``."""
-        m, hits = self._m, Signal(self._depth)
-        for i, mask in enumerate(self._masks):
-            m.d.comb += hits[i].eq(
-                (i < self.level) & (mask & open_units).any() & (self._single[i] | shards_allowed)
-            )
-        m.d.comb += [self.found.eq(hits.any()), self._leaves.eq(Mux(self.found, hits, 1))]
-        for i, slot in reversed(list(enumerate(self._slots))):
-            with m.If(self._leaves[i]):
-                m.d.comb += self._read.addr.eq(slot)
-
-    def _shift(self, mask: Value, single: Value, enter_valid: Signal) -> None:
-        """Close the gap of the task that leaves; the task that enters goes behind the last."""
-        m, depth = self._m, self._depth
-        leaving = self.remove | self.rotate
-        at_or_after = [leaving & self._leaves[: i + 1].any() for i in range(depth)]
-        removed = self._read.addr
-        for i in range(depth):
-            with m.If(at_or_after[i]):
-                following = self._slots[i + 1] if i + 1 < depth else removed
-                m.d.sync += self._slots[i].eq(following)
-                if i + 1 < depth:
-                    m.d.sync += [
-                        self._masks[i].eq(self._masks[i + 1]),
-                        self._single[i].eq(self._single[i + 1]),
-                    ]
-            with m.If(enter_valid & (self.level == i + leaving)):
-                m.d.sync += [self._masks[i].eq(mask), self._single[i].eq(single)]
+            with m.Elif(~port.valid):  # in case that it goes at once
+                m.d.sync += [
+                    *(getattr(payload, n).eq(getattr(self.task, n)) for n in names),
+                    payload.shard.eq(0),
+                    payload.shards.eq(1),
+                    self.announced[unit].eq(1),
+                ]

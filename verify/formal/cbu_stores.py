@@ -1,9 +1,10 @@
 """Properties of what the Control Block Unit keeps: firings, shards and the TBUs' books."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 
 from octopus.hw.cbu.chooser import UnitChooser
 from octopus.hw.cbu.firing_queue import FiringQueue
+from octopus.hw.cbu.records import ShardGroup
 from octopus.hw.cbu.shards import ShardTracker
 from octopus.hw.layouts.block import Combine
 from octopus.hw.layouts.descriptor import Status
@@ -137,22 +138,42 @@ class ChooserBooks(Property):
     def build(self, m: Module) -> None:
         limit = self.parameters["limit"]
         dut = UnitChooser(self.parameters["units"], limit, 2)
-        self.place(m, dut, driven=("kernel",))
+        self.place(m, dut, driven=("kernel", "arriving_kernel"))
         m.d.comb += dut.kernel.eq(self.free(2, "kernel"))
+        m.d.comb += dut.arriving_kernel.eq(self.free(2, "arriving_kernel"))
         self.assume((dut.candidates & ~dut.open) == 0)
-        self.assume(~(dut.give & dut.hint))
+        acts = Cat(dut.give, dut.hint, dut.arrive)
+        self.assume((acts & (acts - 1)) == 0)
+        self.assume((dut.give & ~dut.open) == 0)
+        self.assume((dut.arrive & ~dut.expected) == 0)
         idle = Signal(dut.task_block_units)
         for unit in range(dut.task_block_units):
             count = Signal(range(limit + 2), name=f"given{unit}")
-            given = dut.give & dut.chosen[unit]
+            given = dut.give[unit] | dut.arrive[unit]
             m.d.sync += count.eq(count + given - dut.finished[unit])
             m.d.comb += idle[unit].eq(count == 0)
             self.assume(~dut.finished[unit] | (count != 0))
             self.require(f"unit {unit} within its limit", count <= limit)
             self.require(f"unit {unit} open exactly below it", dut.open[unit] == (count < limit))
+            told, task = Signal(name=f"told{unit}"), Signal(ShardGroup, name=f"task{unit}")
+            named = Signal(name=f"named{unit}")
+            m.d.sync += named.eq(told & (dut.task.as_value() == task.as_value()))
+            with m.If(dut.forget):
+                m.d.sync += told.eq(0)
+            with m.Elif(dut.hint[unit]):
+                m.d.sync += [told.eq(1), task.eq(dut.task)]
+            with m.Elif(
+                dut.arrive[unit] | (dut.give[unit] & (dut.task.as_value() == task.as_value()))
+            ):
+                m.d.sync += told.eq(0)
+            self.require(f"unit {unit} was told this task last", dut.announced[unit] == named)
+            expects = told & (dut.arriving.as_value() == task.as_value()) & (count == 0)
+            self.require(f"unit {unit} expects what it was told", ~dut.expected[unit] | expects)
+        self.require("one is expected", (dut.expected & (dut.expected - 1)) == 0)
         self.require("one of the candidates", (dut.chosen & ~dut.candidates) == 0)
         self.require("one", (dut.chosen & (dut.chosen - 1)) == 0)
         self.require("some if there is one", dut.chosen.any() == dut.candidates.any())
         free = dut.candidates & idle
         self.require("an idle one first", ~free.any() | (dut.chosen & idle).any())
+        self.cover("one arrives that is expected", dut.arrive.any())
         self.cover("all are full", ~dut.open.any())

@@ -28,10 +28,12 @@ def test_chooser_prefers_idle_then_resident_then_fewest() -> None:
         async def give(kernel: int, candidates: int = 0b111) -> int:
             ctx.set(chooser.kernel, kernel)
             ctx.set(chooser.candidates, candidates & ctx.get(chooser.open))
-            ctx.set(chooser.give, 1)
+            await ctx.tick()
             chosen = ctx.get(chooser.chosen)
+            ctx.set(chooser.give, chosen)
             await ctx.tick()
             ctx.set(chooser.give, 0)
+            await ctx.tick()
             return chosen
 
         async def finish(units: int) -> None:
@@ -60,19 +62,17 @@ def test_residency_follows_least_recent_use() -> None:
     chooser = UnitChooser(2, outstanding_limit=8, resident_kernels=2)
 
     async def testbench(ctx: Any) -> None:
-        ctx.set(chooser.give, 1)
-        for kernel in (1, 2, 1, 3):
-            ctx.set(chooser.kernel, kernel)
-            ctx.set(chooser.candidates, 0b10)
-            await ctx.tick()
-        ctx.set(chooser.candidates, 0b01)
-        for kernel in (4, 4, 4, 4):
-            ctx.set(chooser.kernel, kernel)
-            await ctx.tick()
-        ctx.set(chooser.give, 0)
+        for unit, kernels in ((0b10, (1, 2, 1, 3)), (0b01, (4, 4, 4, 4))):
+            for kernel in kernels:
+                ctx.set(chooser.kernel, kernel)
+                ctx.set(chooser.give, unit)
+                await ctx.tick()
+                ctx.set(chooser.give, 0)
+                await ctx.tick()
         ctx.set(chooser.candidates, 0b11)
         for kernel, unit in ((1, 0b10), (3, 0b10), (4, 0b01), (2, 0b01)):
             ctx.set(chooser.kernel, kernel)
+            await ctx.tick()
             assert ctx.get(chooser.chosen) == unit, f"kernel {kernel}"
 
     run(chooser, testbench)
@@ -89,7 +89,7 @@ def test_oldest_task_that_can_go_goes_first() -> None:
             await ctx.tick()
         ctx.set(dispatcher.task_valid, 0)
         order: list[list[int]] = [[], []]
-        for _ in range(30):
+        for _ in range(60):
             finished = 0
             for unit in range(2):
                 ctx.set(dispatcher.dispatch[unit].ready, 1)
@@ -113,6 +113,7 @@ def test_dispatch_is_stable_until_taken() -> None:
             ctx.set(dispatcher.task_valid, 1)
             await ctx.tick()
         ctx.set(dispatcher.task_valid, 0)
+        await ctx.tick().until(dispatcher.dispatch[0].valid)
         for _ in range(10):
             assert ctx.get(dispatcher.dispatch[0].valid)
             assert ctx.get(dispatcher.dispatch[0].payload.value) == 1

@@ -54,6 +54,8 @@ async def cycles_until(ctx: Any, condition: Any) -> int:
 
 
 TASK = BlockModel(BlockKind.TASK, (to(1),))
+NOT_ANNOUNCED = 6
+"""Cycles more for a task that no TBU has prepared."""
 CHAINS = {
     "task": (4, [TASK, BlockModel(BlockKind.TASK)]),
     "merge": (6, [TASK, BlockModel(BlockKind.MERGE, (to(2),)), BlockModel(BlockKind.TASK)]),
@@ -87,19 +89,26 @@ CHAINS = {
 }
 
 
+@pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("name", CHAINS)
-def test_completion_to_dispatch(name: str) -> None:
+def test_completion_to_dispatch(name: str, announced: bool) -> None:
     expected, blocks = CHAINS[name]
+    last = max(number for number, block in enumerate(blocks) if block.kind == BlockKind.TASK)
 
     async def body(ctx: Any, unit: ControlBlockUnit) -> None:
         await send(ctx, unit, TokenModel(HERE, ARRIVE, 0, 3, 0, 1))
         ctx.set(unit.dispatch[0].ready, 1)
         await ctx.tick().until(unit.dispatch[0].valid)
+        if announced:
+            await send(ctx, unit, TokenModel(HERE, TokenKind.FORECAST.value, last, 3, 0, 1))
+            await ctx.tick().until(unit.prepare_units != 0)
         ctx.set(unit.completion[0].payload, {"block": 0, "instance": 3, "value": 7})
         ctx.set(unit.completion[0].valid, 1)
         await ctx.tick()
         ctx.set(unit.completion[0].valid, 0)
-        assert 1 + await cycles_until(ctx, unit.dispatch[0].valid) == expected
+        cycles = 1 + await cycles_until(ctx, unit.dispatch[0].valid)
+        assert cycles == expected + (0 if announced else NOT_ANNOUNCED)
+        assert ctx.get(unit.announced) == announced
         assert ctx.get(unit.dispatch[0].payload.value) == 7
         assert ctx.get(unit.dispatch[0].payload.instance) == 3
 
@@ -115,7 +124,8 @@ def test_token_to_dispatch_and_to_network() -> None:
     async def body(ctx: Any, unit: ControlBlockUnit) -> None:
         for block, output in ((0, unit.dispatch[0]), (1, unit.token_out)):
             await send(ctx, unit, TokenModel(HERE, ARRIVE, block, 0, 0, 1))
-            assert 1 + await cycles_until(ctx, output.valid) == 2 + (block == 1)
+            expected = 3 if block else 2 + NOT_ANNOUNCED
+            assert 1 + await cycles_until(ctx, output.valid) == expected
 
     simulate(blocks, body)
 
