@@ -58,10 +58,11 @@ class ControlBlockUnit(Block):
     prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch; forget: Out, pulse:
         what TBUs have prepared is out of date.
 
-    Timing: completion to ``dispatch`` of a successor task that a TBU has prepared, 4 cycles; through
-    one control block, 6 cycles (each successor entry examined before the right one: one more).
-    Token to ``dispatch``: 2 cycles. A task that is not prepared: 6 cycles more. ``ready`` of tokens and completions is combinational from their
-    valids. Tokens are accepted ``blocks * instances`` cycles after reset.
+    Timing: completion to ``dispatch`` of a successor task that a TBU has prepared, 4 cycles;
+    through one control block, 6 cycles (each successor entry examined before the right one: one
+    more). Token to ``dispatch``: 2 cycles. A task that is not prepared: 6 cycles more. ``ready`` of
+    tokens and completions is combinational from their valids. Tokens are accepted ``blocks *
+    instances`` cycles after reset.
 
     Errors: tokens for blocks or instances that do not exist and failed tasks become FAULT
     tokens to the host.
