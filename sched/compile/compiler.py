@@ -24,7 +24,7 @@ ATTEMPTS = 4
 EFFORT = 50.0
 """Work of the exact method at an interval, unless told otherwise: CP-SAT's deterministic time."""
 
-SECONDS = 120.0
+SECONDS = 60.0
 """Seconds of a processor that a compilation may take, unless told otherwise."""
 
 INTERVAL_SHARE = 0.75
@@ -147,8 +147,13 @@ def compile_graph(
     )
 
 
-def explain(compiled: Compiled, effort: float = EFFORT) -> str:
-    """Why no smaller interval was found: the resources that the exact method finds in the way."""
+def explain(compiled: Compiled, effort: float = EFFORT, seconds: float = SECONDS) -> str:
+    """Why no smaller interval was found: the resources that the exact method finds in the way.
+
+    Parameters
+    ----------
+    effort, seconds: of the exact method and of a processor, about, for finding out.
+    """
     if compiled.interval == 1:
         return ""
     interval = compiled.interval - 1
@@ -157,7 +162,7 @@ def explain(compiled: Compiled, effort: float = EFFORT) -> str:
             return bound.resource
     lowered = lower(compiled.graph, compiled.pea.pipeline_stages)
     window = window_of(lowered, compiled.pea)
-    found = limiting(lowered, compiled.pea, interval, window, effort)
+    found = limiting(lowered, compiled.pea, interval, window, effort, seconds)
     if found:
         return f"interval {interval} for want of any of: {', '.join(found)}"
     return compiled.limits

@@ -2,9 +2,13 @@
 
 What the model leaves out makes it too strict, never wrong: every solution is put into the same
 resource table as the heuristic's, which refuses what is taken twice. Time is limited by CP-SAT's
-own count of work, so that the same graph gives the same result on any machine.
+own count of work, so that the same graph gives the same result on any machine. That count leaves
+out the making of the model, which is bounded by its size; a deadline ends what takes too long
+nevertheless.
 """
 
+import math
+import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -45,8 +49,11 @@ class Search:
 
 
 SEARCHES = (Search(3, 0.5, False, 15.0), Search(5, 0.75, True, 1e9))
-LARGEST = 400_000
-"""Facts of the largest model that is built."""
+LARGEST = 100_000
+"""Facts of the largest model that is built: larger ones are not solved in a minute either."""
+
+FACT_SECONDS = 1e-4
+"""About what a fact takes until the solver starts: a model that would be late is not built."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +78,26 @@ def solve(
     seed: int = 1,
     hints: Hints | None = None,
     searches: Sequence[Search] = SEARCHES,
+    deadline: float = math.inf,
 ) -> Outcome:
     """A mapping of a lowered graph at an interval, if one is found.
 
     Parameters
     ----------
     effort: CP-SAT's deterministic time, about seconds. hints: what the heuristic had placed.
+    deadline: seconds that the process may have used.
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
     side = least_side(graph, pea, interval) + (searches[:1] == SEARCHES[1:])
     for search in searches:
         left = min(effort - work, search.most)
-        if left <= 0 or size(graph, pea, interval, search, side) > LARGEST:
+        facts = size(graph, pea, interval, search, side)
+        if left <= 0 or facts > LARGEST:
             break
-        last = _run(graph, pea, interval, window, search, side, left, seed, hints)
+        if clock.process_time() + facts * FACT_SECONDS > deadline:
+            last = replace(last, mapping=None, proven=False, reason="no time left")
+            break
+        last = _run(graph, pea, interval, window, search, side, left, seed, hints, deadline)
         work += last.work
         if last.mapping is not None:
             break
@@ -133,6 +146,7 @@ def _run(
     effort: float,
     seed: int,
     hints: Hints | None,
+    deadline: float,
     relaxed: Relaxation = Relaxation(),  # noqa: B008
 ) -> Outcome:
     windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
@@ -152,6 +166,7 @@ def _run(
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.max_deterministic_time = effort
+    solver.parameters.max_time_in_seconds = max(deadline - clock.process_time(), 0.1)
     # The model is clauses: linear relaxation, probing and symmetries cost more than they bring.
     solver.parameters.linearization_level = 0
     solver.parameters.cp_model_probing_level = 0
@@ -190,22 +205,36 @@ MOST_STAGES = 8
 
 
 def limiting(
-    graph: Graph, pea: PeaConfig, interval: int, window: int, effort: float, seed: int = 1
+    graph: Graph,
+    pea: PeaConfig,
+    interval: int,
+    window: int,
+    effort: float,
+    seconds: float,
+    seed: int = 1,
 ) -> list[str]:
-    """The resources each of which, were there more, would let an interval be reached."""
+    """The resources each of which, were there more, would let an interval be reached.
+
+    Parameters
+    ----------
+    effort, seconds: of CP-SAT and of the processor, about, for all of them.
+    """
     search, side = SEARCHES[0], max(pea.rows, pea.columns)
     if size(graph, pea, interval, search, side) > LARGEST:
         return []
     found = []
-    share = effort / (len(RESOURCES) + 1)
+    share, each = effort / (len(RESOURCES) + 1), seconds / (len(RESOURCES) + 1)
+
+    def reached(pea: PeaConfig, window: int, relaxed: Relaxation) -> bool:
+        deadline = clock.process_time() + each
+        ran = _run(graph, pea, interval, window, search, side, share, seed, None, deadline, relaxed)
+        return ran.mapping is not None
+
     for field, name in RESOURCES.items():
-        relaxed = Relaxation(**{field: True})
-        ran = _run(graph, pea, interval, window, search, side, share, seed, None, relaxed)
-        if ran.mapping is not None:
+        if reached(pea, window, Relaxation(**{field: True})):
             found.append(name)
     if 1 < window < MOST_STAGES:
         more = pea.model_copy(update={"stages": MOST_STAGES})
-        ran = _run(graph, more, interval, MOST_STAGES, search, side, share, seed, None)
-        if ran.mapping is not None:
+        if reached(more, MOST_STAGES, Relaxation()):
             found.append(f"software-pipeline stages ({pea.stages})")
     return found

@@ -24,6 +24,9 @@ from .validity import Validity
 NODE = 99
 """Stands for a node itself among its operands."""
 
+PATIENCE = 6
+"""Failures a node of the graph before an attempt gives up, unless told otherwise."""
+
 TAKEN_COST = 6.0
 """The price of what is taken when a place is forced."""
 
@@ -51,10 +54,14 @@ def schedule(
     seed: int,
     attempts: int,
     first: int = 0,
+    patience: int = PATIENCE,
 ) -> Tried:
     """A mapping at an interval, if one is found before the process has used ``deadline`` s.
 
-    ``first``: number of the first of the attempts, each of which draws anew.
+    Parameters
+    ----------
+    first: number of the first of the attempts, each of which draws anew. patience: failures a
+    node of the graph before an attempt gives up.
     """
     failures: dict[str, int] = {}
     hints: dict[str, tuple[Place, int]] = {}
@@ -64,7 +71,7 @@ def schedule(
             break
         random = np.random.default_rng((seed, number))
         attempt = Attempt(graph, pea, interval, window, random, number)
-        done = attempt.run(deadline)
+        done = attempt.run(deadline, patience)
         for name, count in attempt.failures.items():
             failures[name] = failures.get(name, 0) + count
         for resource, wanted in attempt.history.wanted.items():
@@ -103,9 +110,9 @@ class Attempt(Placement):
         self.order = PlacingOrder(self.mapping, self.latency, slack, lazy_depth)
         self.failures: dict[str, int] = {}
 
-    def run(self, deadline: float) -> bool:
+    def run(self, deadline: float, patience: int = PATIENCE) -> bool:
         """Place everything; False if that did not work out."""
-        budget = 6 * len(self.order.names) + 20
+        budget = patience * len(self.order.names) + 20
         failed = 0
         while True:
             name = self.order.next()

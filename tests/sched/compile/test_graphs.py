@@ -1,6 +1,7 @@
 """Graphs from DOT, bounds, errors, listing and picture."""
 
 import random
+import time as clock
 from itertools import pairwise
 
 import networkx as nx
@@ -187,6 +188,13 @@ def test_the_exact_method_proves():
     graph = lower(chain(2, 1), PEA.pipeline_stages)
     found = solve(graph, PEA, 3, PEA.stages, 5.0)
     assert found.mapping is None and found.proven
+
+
+def test_the_exact_method_builds_no_model_that_would_be_late():
+    graph = lower(chain(2, 1), PEA.pipeline_stages)
+    found = solve(graph, PEA, 4, PEA.stages, 5.0, deadline=clock.process_time())
+    assert found.mapping is None and not found.proven
+    assert found.reason == "no time left" and found.work == 0
 
 
 def test_an_operation_that_no_pe_has():
