@@ -14,6 +14,7 @@ from .exact import limiting
 from .graph import Graph, Role
 from .lower import lower
 from .mapping import Mapping
+from .problem import Problem
 from .split import split_words
 from .streams import PortStream, port_streams
 from .tries import Tries
@@ -134,7 +135,8 @@ def compile_graph(
         forms = [lowered] if split is None else [lowered, split]
         now = clock.process_time()
         deadline = now + max(INTERVAL_SHARE * (start + seconds - now), LEAST_SECONDS)
-        tries = Tries(forms, pea, interval, window, deadline, seed)
+        problems = [Problem(form, pea, interval, window) for form in forms]
+        tries = Tries(problems, deadline, seed)
         mapping, method = tries.run(attempts, effort)
         if mapping is not None:
             taken = clock.process_time() - start
@@ -161,8 +163,8 @@ def explain(compiled: Compiled, effort: float = EFFORT, seconds: float = SECONDS
         if bound.interval > interval:
             return bound.resource
     lowered = lower(compiled.graph, compiled.pea.pipeline_stages)
-    window = window_of(lowered, compiled.pea)
-    found = limiting(lowered, compiled.pea, interval, window, effort, seconds)
+    problem = Problem(lowered, compiled.pea, interval, window_of(lowered, compiled.pea))
+    found = limiting(problem, effort, seconds)
     if found:
         return f"interval {interval} for want of any of: {', '.join(found)}"
     return compiled.limits

@@ -24,8 +24,9 @@ from .exact_solution import Solution
 from .exact_validity import ExactValidity
 from .exact_windows import Windows
 from .fabric import ConflictError, Place
-from .graph import Graph, Role
+from .graph import Role
 from .mapping import Mapping
+from .problem import Problem
 from .validity import Validity
 
 Hints = dict[str, tuple[Place, int]]
@@ -70,17 +71,14 @@ class Outcome:
 
 
 def solve(
-    graph: Graph,
-    pea: PeaConfig,
-    interval: int,
-    window: int,
+    problem: Problem,
     effort: float,
     seed: int = 1,
     hints: Hints | None = None,
     searches: Sequence[Search] = SEARCHES,
     deadline: float = math.inf,
 ) -> Outcome:
-    """A mapping of a lowered graph at an interval, if one is found.
+    """A mapping, if one is found.
 
     Parameters
     ----------
@@ -88,20 +86,20 @@ def solve(
     deadline: seconds that the process may have used.
     """
     work, last = 0.0, Outcome(None, False, 0.0, "the model is too large")
-    side = least_side(graph, pea, interval) + (searches[:1] == SEARCHES[1:])
+    side = least_side(problem) + (searches[:1] == SEARCHES[1:])
     for search in searches:
         left = min(effort - work, search.most)
-        facts = size(graph, pea, interval, search, side)
+        facts = size(problem, search, side)
         if left <= 0 or facts > LARGEST:
             break
         if clock.process_time() + facts * FACT_SECONDS > deadline:
             last = replace(last, mapping=None, proven=False, reason="no time left")
             break
-        last = _run(graph, pea, interval, window, search, side, left, seed, hints, deadline)
+        last = _run(problem, search, side, left, seed, hints, deadline)
         work += last.work
         if last.mapping is not None:
             break
-        side = max(pea.rows, pea.columns) if last.reason == TOO_SMALL else side + 1
+        side = _whole(problem.pea) if last.reason == TOO_SMALL else side + 1
     return replace(last, work=work)
 
 
@@ -111,10 +109,16 @@ FILLED = 0.7
 """Share of the slots of a part of the array that operations may take."""
 
 
-def least_side(graph: Graph, pea: PeaConfig, interval: int) -> int:
+def _whole(pea: PeaConfig) -> int:
+    """The side of the whole array."""
+    return max(pea.rows, pea.columns)
+
+
+def least_side(problem: Problem) -> int:
     """The side of a part of the array that has the resources for a graph, and some more."""
+    graph, pea, interval = problem.graph, problem.pea, problem.interval
     operations = sum(1 for _ in graph.of_role(Role.COMPUTE))
-    whole = max(pea.rows, pea.columns)
+    whole = _whole(pea)
     for side in range(2, whole):
         part = pea.model_copy(
             update={"rows": min(side, pea.rows), "columns": min(side, pea.columns)}
@@ -125,11 +129,16 @@ def least_side(graph: Graph, pea: PeaConfig, interval: int) -> int:
     return whole
 
 
-def size(graph: Graph, pea: PeaConfig, interval: int, search: Search, side: int) -> int:
+def _windows(problem: Problem, search: Search) -> Windows:
+    """When the nodes may be done."""
+    return Windows(problem.graph, problem.latency, problem.interval, search.width, search.slope)
+
+
+def size(problem: Problem, search: Search, side: int) -> int:
     """About how many facts a model has."""
-    windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
+    pea, windows = problem.pea, _windows(problem, search)
     cycles = 0
-    for a, users in Mapping(graph, pea, interval, 1).users.items():
+    for a, users in Mapping(problem).users.items():
         if users:
             last = max(windows.times(sink[0])[-1] for sink, _ in users)
             cycles += last - windows.times(a)[0] + 1
@@ -137,10 +146,7 @@ def size(graph: Graph, pea: PeaConfig, interval: int, search: Search, side: int)
 
 
 def _run(
-    graph: Graph,
-    pea: PeaConfig,
-    interval: int,
-    window: int,
+    problem: Problem,
     search: Search,
     side: int,
     effort: float,
@@ -149,8 +155,7 @@ def _run(
     deadline: float,
     relaxed: Relaxation = Relaxation(),  # noqa: B008
 ) -> Outcome:
-    windows = Windows(graph, pea.pipeline_stages, interval, search.width, search.slope)
-    facts = Facts(graph, pea, interval, window, windows, side, relaxed)
+    facts = Facts(problem, _windows(problem, search), side, relaxed)
     nodes = Nodes(facts)
     if nodes.homeless is not None:
         return Outcome(None, True, 0.0, f"stages: {nodes.homeless} would be done after the last")
@@ -204,37 +209,29 @@ MOST_STAGES = 8
 """Software-pipeline stages that an instruction can name."""
 
 
-def limiting(
-    graph: Graph,
-    pea: PeaConfig,
-    interval: int,
-    window: int,
-    effort: float,
-    seconds: float,
-    seed: int = 1,
-) -> list[str]:
-    """The resources each of which, were there more, would let an interval be reached.
+def limiting(problem: Problem, effort: float, seconds: float, seed: int = 1) -> list[str]:
+    """The resources each of which, were there more, would let the interval be reached.
 
     Parameters
     ----------
     effort, seconds: of CP-SAT and of the processor, about, for all of them.
     """
-    search, side = SEARCHES[0], max(pea.rows, pea.columns)
-    if size(graph, pea, interval, search, side) > LARGEST:
+    search, side = SEARCHES[0], _whole(problem.pea)
+    if size(problem, search, side) > LARGEST:
         return []
     found = []
     share, each = effort / (len(RESOURCES) + 1), seconds / (len(RESOURCES) + 1)
 
-    def reached(pea: PeaConfig, window: int, relaxed: Relaxation) -> bool:
+    def reached(problem: Problem, relaxed: Relaxation) -> bool:
         deadline = clock.process_time() + each
-        ran = _run(graph, pea, interval, window, search, side, share, seed, None, deadline, relaxed)
+        ran = _run(problem, search, side, share, seed, None, deadline, relaxed)
         return ran.mapping is not None
 
     for field, name in RESOURCES.items():
-        if reached(pea, window, Relaxation(**{field: True})):
+        if reached(problem, Relaxation(**{field: True})):
             found.append(name)
-    if 1 < window < MOST_STAGES:
-        more = pea.model_copy(update={"stages": MOST_STAGES})
-        if reached(more, MOST_STAGES, Relaxation()):
-            found.append(f"software-pipeline stages ({pea.stages})")
+    if 1 < problem.window < MOST_STAGES:
+        pea = problem.pea.model_copy(update={"stages": MOST_STAGES})
+        if reached(replace(problem, pea=pea, window=MOST_STAGES), Relaxation()):
+            found.append(f"software-pipeline stages ({problem.pea.stages})")
     return found

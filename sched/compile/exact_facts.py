@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from octopus.hw.config import PeaConfig
-
 from .exact_windows import Windows
 from .fabric import MOVES, NORTH, OPPOSITE, WEST, Fabric, Net, Place
-from .graph import Graph, Role
+from .graph import Role
 from .mapping import Mapping
+from .problem import Problem
 
 Literal = cp_model.IntVar
 
@@ -31,7 +30,7 @@ class Relaxation:
 
 
 class Facts:
-    """The facts of a lowered graph at an interval.
+    """The facts of a problem.
 
     Parameters
     ----------
@@ -47,17 +46,15 @@ class Facts:
 
     def __init__(
         self,
-        graph: Graph,
-        pea: PeaConfig,
-        interval: int,
-        window: int,
+        problem: Problem,
         windows: Windows,
         side: int,
         relaxed: Relaxation,
     ) -> None:
-        self.graph, self.pea, self.windows, self.relaxed = graph, pea, windows, relaxed
-        self.interval, self.latency = interval, pea.pipeline_stages
-        self.mapping = Mapping(graph, pea, interval, window)
+        self.graph, self.pea = graph, pea = problem.graph, problem.pea
+        self.windows, self.relaxed = windows, relaxed
+        self.interval, self.latency = problem.interval, problem.latency
+        self.mapping = Mapping(problem)
         self.fabric: Fabric = self.mapping.fabric
         self.model = cp_model.CpModel()
         self.done: dict[tuple[str, Place, int], Literal] = {}
@@ -75,7 +72,7 @@ class Facts:
         self.whole = (rows, columns) == (pea.rows, pea.columns)
         self._groups: dict[tuple[object, ...], list[Literal]] = {}
         self._named: dict[tuple[object, ...], Literal] = {}
-        self.strict = window > 1 and (graph.loops > 1 or graph.outer or bool(graph.exits))
+        self.strict = problem.window > 1 and (graph.loops > 1 or graph.outer or bool(graph.exits))
 
     @property
     def end(self) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation
 
 from .fabric import (
@@ -20,7 +19,8 @@ from .fabric import (
     Wire,
 )
 from .flood import Arrival
-from .graph import COMMUTATIVE, Graph, Node, Role, Use
+from .graph import COMMUTATIVE, Node, Role, Use
+from .problem import Problem
 
 Sink = tuple[str, int]
 """A node and the number of its operand (``PREDICATE`` for the predicate)."""
@@ -54,8 +54,9 @@ class Mapping:
     time is that of its word on the edge link. deliveries: by sink. trees: by net.
     """
 
-    def __init__(self, graph: Graph, pea: PeaConfig, interval: int, window: int) -> None:
-        self.graph = graph
+    def __init__(self, problem: Problem) -> None:
+        pea, interval, window = problem.pea, problem.interval, problem.window
+        self.graph = graph = problem.graph
         self.fabric = Fabric(pea, interval, window)
         self.predicates = Fabric(pea.model_copy(update={"registers": 1}), interval, window)
         self.places: dict[str, tuple[Place, int]] = {}

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation
 
 from .capabilities import capable
 from .fabric import Copy, Hold, Place, Step, Turn, Wire
 from .flood import HOLD_COST, NEVER, Costs, Flood, History, Prices, Sources
-from .graph import Graph, Node, Role, Use
+from .graph import Node, Role, Use
 from .mapping import PREDICATE, Mapping
 from .order import PlacingOrder
 from .ports import PortRules
+from .problem import Problem
 
 
 class RouteSearch:
@@ -20,20 +20,13 @@ class RouteSearch:
     prices: Prices
     order: PlacingOrder
 
-    def __init__(
-        self,
-        graph: Graph,
-        pea: PeaConfig,
-        interval: int,
-        window: int,
-        random: np.random.Generator,
-    ) -> None:
-        self.graph, self.pea, self.random = graph, pea, random
-        self.interval, self.latency = interval, pea.pipeline_stages
-        self.mapping = Mapping(graph, pea, interval, window)
+    def __init__(self, problem: Problem, random: np.random.Generator) -> None:
+        self.graph, self.pea, self.random = problem.graph, problem.pea, random
+        self.interval, self.latency = problem.interval, problem.latency
+        self.mapping = Mapping(problem)
         self.fabric = self.mapping.fabric
         self.ports = PortRules(self.mapping)
-        self.reach = pea.rows + pea.columns
+        self.reach = self.pea.rows + self.pea.columns
         self.scale = 0.3
         self.history = History(self.fabric)
 

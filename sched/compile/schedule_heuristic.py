@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octopus.hw.config import PeaConfig
-
 from .fabric import REGISTER, Copy, Entry, Net, Place, Step, Turn, Wire
 from .flood import Prices
-from .graph import Graph, Node, Role, Use
+from .graph import Node, Role, Use
 from .mapping import Mapping
 from .order import PlacingOrder
 from .placement import Placement
+from .problem import Problem
 from .validity import Validity
 
 NODE = 99
@@ -46,10 +45,7 @@ class Tried:
 
 
 def schedule(
-    graph: Graph,
-    pea: PeaConfig,
-    interval: int,
-    window: int,
+    problem: Problem,
     deadline: float,
     seed: int,
     attempts: int,
@@ -70,7 +66,7 @@ def schedule(
         if clock.process_time() > deadline:
             break
         random = np.random.default_rng((seed, number))
-        attempt = Attempt(graph, pea, interval, window, random, number)
+        attempt = Attempt(problem, random, number)
         done = attempt.run(deadline, patience)
         for name, count in attempt.failures.items():
             failures[name] = failures.get(name, 0) + count
@@ -94,16 +90,8 @@ class Attempt(Placement):
     number: of the attempt; it sets how the search goes.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        pea: PeaConfig,
-        interval: int,
-        window: int,
-        random: np.random.Generator,
-        number: int,
-    ) -> None:
-        super().__init__(graph, pea, interval, window, random)
+    def __init__(self, problem: Problem, random: np.random.Generator, number: int) -> None:
+        super().__init__(problem, random)
         self.scale = (0.05, 0.1, 0.3, 0.6, 0.8)[number % 5]
         slack = (0, 0, 1, 1, 1, 2, 2)[number % 7]
         lazy_depth = (2, 0, 2, 0, 1, 0)[number % 6]

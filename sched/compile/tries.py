@@ -7,11 +7,9 @@ patient ones found nothing, many *brief* ones find more in the same time.
 import time as clock
 from collections.abc import Sequence
 
-from octopus.hw.config import PeaConfig
-
 from .exact import SEARCHES, Outcome, solve
-from .graph import Graph
 from .mapping import Mapping
+from .problem import Problem
 from .schedule_heuristic import PATIENCE, Tried, schedule
 
 FIRST_EFFORT = SEARCHES[0].most
@@ -29,20 +27,11 @@ class Tries:
 
     Parameters
     ----------
-    deadline: seconds that the process may have used. graphs: forms of the lowered graph.
+    problems: the forms of the problem. deadline: seconds that the process may have used.
     """
 
-    def __init__(
-        self,
-        graphs: Sequence[Graph],
-        pea: PeaConfig,
-        interval: int,
-        window: int,
-        deadline: float,
-        seed: int,
-    ) -> None:
-        self._graphs, self._pea, self._interval = graphs, pea, interval
-        self._window, self._deadline, self._seed = window, deadline, seed
+    def __init__(self, problems: Sequence[Problem], deadline: float, seed: int) -> None:
+        self._problems, self._deadline, self._seed = problems, deadline, seed
         self._failures: dict[str, int] = {}
         self._wanted: dict[str, float] = {}
         self._tried: Tried | None = None
@@ -68,18 +57,8 @@ class Tries:
         return mapping, "exact"
 
     def _heuristic(self, first: int, attempts: int, patience: int = PATIENCE) -> Mapping | None:
-        for graph in self._graphs:
-            tried = schedule(
-                graph,
-                self._pea,
-                self._interval,
-                self._window,
-                self._deadline,
-                self._seed,
-                attempts,
-                first,
-                patience,
-            )
+        for problem in self._problems:
+            tried = schedule(problem, self._deadline, self._seed, attempts, first, patience)
             if tried.mapping is not None:
                 return tried.mapping
             self._tried = tried
@@ -89,14 +68,11 @@ class Tries:
         return None
 
     def _exact(self, number: int, effort: float) -> Mapping | None:
-        """The last form of the graph, with one of the exact method's freedoms."""
+        """The last form of the problem, with one of the exact method's freedoms."""
         if clock.process_time() > self._deadline:
             return None
         self._outcome = solve(
-            self._graphs[-1],
-            self._pea,
-            self._interval,
-            self._window,
+            self._problems[-1],
             effort,
             self._seed,
             self._tried.hints if self._tried is not None else None,

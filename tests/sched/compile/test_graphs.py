@@ -20,6 +20,7 @@ from octopus.sched.compile.graph import Access, Constant, Graph, Node, Role, Use
 from octopus.sched.compile.listing import listing
 from octopus.sched.compile.lower import lower
 from octopus.sched.compile.picture import draw
+from octopus.sched.compile.problem import Problem
 from octopus.sched.compile.split import split_words
 from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
 from octopus.sched.kernels.task import Operand
@@ -161,7 +162,7 @@ def test_the_exact_method_runs():
     length, count = 7, 3
     graph = lower(lanes(count), PEA.pipeline_stages)
     split = split_words(graph, PEA, 1)
-    found = solve(split, PEA, 1, 1, 10.0)
+    found = solve(Problem(split, PEA, 1, 1), 10.0)
     assert found.mapping is not None
     compiled = Compiled(graph, found.mapping, PEA, bounds_of(graph, PEA), "exact", 0.0, "")
     names = [node.name for node in graph.of_role(Role.LOAD)]
@@ -186,13 +187,14 @@ def test_the_exact_method_runs():
 def test_the_exact_method_proves():
     """A recurrence of two additions takes four cycles, never three."""
     graph = lower(chain(2, 1), PEA.pipeline_stages)
-    found = solve(graph, PEA, 3, PEA.stages, 5.0)
+    found = solve(Problem(graph, PEA, 3, PEA.stages), 5.0)
     assert found.mapping is None and found.proven
 
 
 def test_the_exact_method_builds_no_model_that_would_be_late():
     graph = lower(chain(2, 1), PEA.pipeline_stages)
-    found = solve(graph, PEA, 4, PEA.stages, 5.0, deadline=clock.process_time())
+    problem = Problem(graph, PEA, 4, PEA.stages)
+    found = solve(problem, 5.0, deadline=clock.process_time())
     assert found.mapping is None and not found.proven
     assert found.reason == "no time left" and found.work == 0
 
