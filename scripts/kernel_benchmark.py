@@ -85,16 +85,20 @@ CASES = [
 ]
 
 
-def chip(scratchpad_words: int) -> OctopusConfig:
-    """The ``default`` preset with one TBU and this scratchpad."""
+def chip(scratchpad_words: int | None) -> OctopusConfig:
+    """The ``default`` preset with one TBU, and with this scratchpad if one is given."""
     config = one_cluster(OctopusConfig.load("default"), 1)
+    if scratchpad_words is None:
+        return config
     unit = config.task_block_unit.model_copy(update={"scratchpad_words": scratchpad_words})
     name = f"benchmark_{scratchpad_words}"
     return config.model_copy(update={"name": name, "task_block_unit": unit})
 
 
 def main(
-    scratchpad_words: Annotated[int, typer.Option(help="A power of two.")] = 16384,
+    scratchpad_words: Annotated[
+        int | None, typer.Option(help="A power of two; as the preset has it if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the operands.")] = 1,
 ) -> None:
     """Measure, print, compare with the goals."""
