@@ -6,15 +6,19 @@ Prints a line for each graph and array: nodes, the bounds by resources (operatio
 predicates), by recurrences and by the array's software-pipeline stages, the interval reached, what
 found it, seconds of a processor, and what limits it: the resource of the bound, or where the
 interval lies above, what the exact method finds in the way. The last lines are the shares at
-max(ResMII, RecMII), and at the bound with the stages too. Ends with 1 if a graph could not be
-mapped.
+max(ResMII, RecMII), and at the bound with the stages too. ``--check`` runs every mapping on
+the golden model with random inputs and compares the results with the graph's meaning. Ends with 1
+if a graph could not be mapped or a result is wrong.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import numpy as np
+
 from octopus.hw.config import OctopusConfig, PeaConfig
+from octopus.hw.layouts.descriptor import Status
 from octopus.sched.compile.bounds import recurrence_bound, resource_bounds, stage_bound
 from octopus.sched.compile.compiler import (
     ATTEMPTS,
@@ -26,26 +30,54 @@ from octopus.sched.compile.compiler import (
 )
 from octopus.sched.compile.dot import read_dot
 from octopus.sched.compile.errors import CompileError
-from octopus.sched.compile.graph import Graph
+from octopus.sched.compile.graph import Graph, Role
 from octopus.sched.compile.listing import listing
 from octopus.sched.compile.lower import lower
 from octopus.sched.compile.picture import draw
-from octopus.sched.kernels.compiled import CompiledTask
+from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
+from octopus.sched.kernels.operand import Operand
 from octopus.sched.kernels.registry import kernels
+from octopus.verify.bench.tbu_tasks import run_golden
 
 GOAL_SECONDS = 60
 
+LENGTH = 11
+"""Elements of the arrays in a check."""
 
-def graphs(folder: Path | None) -> list[tuple[str, Graph]]:
-    """The graphs of a folder and those of the public kernels."""
+DESCRIPTOR_WORDS = 512
+"""A graph with many arrays needs more than the preset's descriptors hold."""
+
+
+def task_of(graph: Graph) -> CompiledTask:
+    """A use of a graph from a file: all arrays are vectors of one length."""
+    groups: list[list[Operand]] = []
+    for role in (Role.LOAD, Role.STORE):
+        arrays = [node.access.array for node in graph.of_role(role) if node.access is not None]
+        groups.append([Operand(name, (LENGTH,), "int32") for name in dict.fromkeys(arrays)])
+    return CompiledTask(GraphKernel(graph), (LENGTH,), *groups)
+
+
+def tasks(folder: Path | None) -> list[tuple[str, CompiledTask]]:
+    """Uses of the graphs of a folder and of the public kernels."""
     found = []
     if folder is not None:
-        found += [(path.stem, read_dot(path)) for path in sorted(folder.glob("*.dot"))]
+        paths = sorted(folder.glob("*.dot"))
+        found += [(path.stem, task_of(read_dot(path))) for path in paths]
     for name, entry in kernels().items():
         computation = entry.build(entry.example)
         if isinstance(computation, CompiledTask):
-            found.append((name, computation.graph))
+            found.append((name, computation))
     return found
+
+
+def is_right(config: OctopusConfig, task: CompiledTask, compiled: Compiled) -> bool:
+    """Whether the golden model gets what the task's graph means."""
+    task.use(compiled)
+    inputs = task.random_inputs(1)
+    found, outcome = run_golden(config, task, inputs)
+    wanted, _ = task.reference(*inputs)
+    same = all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    return same and outcome.status is Status.OK
 
 
 def least(pea: PeaConfig, compiled: Compiled) -> tuple[int, int, int]:
@@ -68,8 +100,8 @@ def report(name: str, pea: PeaConfig, compiled: Compiled) -> str:
     )
 
 
-def main() -> int:
-    """Run it; 1 if a mapping fails."""
+def parsed() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", help="of DOT files")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8])
@@ -78,22 +110,30 @@ def main() -> int:
     )
     parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="of the heuristic")
     parser.add_argument("--effort", type=float, default=EFFORT, help="of the exact method")
+    parser.add_argument("--check", action="store_true", help="on the golden model")
     parser.add_argument("--only", help="part of a graph's name")
     parser.add_argument("--output", type=Path, help="folder for listings and pictures")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run it; 1 if a mapping fails."""
+    arguments = parsed()
     print(f"{'graph':24} size nodes ResMII RecMII stages   II method    seconds  limit")
-    reached = both = slow = total = failed = 0
-    base = OctopusConfig.load("default").pea
+    reached = both = slow = total = failed = wrong = 0
+    base = OctopusConfig.load("default")
+    unit = base.task_block_unit.model_copy(update={"descriptor_words": DESCRIPTOR_WORDS})
     for size in arguments.sizes:
-        pea = base.model_copy(update={"rows": size, "columns": size})
-        for name, graph in graphs(arguments.folder):
+        pea = base.pea.model_copy(update={"rows": size, "columns": size})
+        config = base.model_copy(update={"task_block_unit": unit, "pea": pea})
+        for name, task in tasks(arguments.folder):
             if arguments.only and arguments.only not in name:
                 continue
             total += 1
             start = time.process_time()
             try:
                 compiled = compile_graph(
-                    graph,
+                    task.graph,
                     pea,
                     seconds=arguments.seconds,
                     attempts=arguments.attempts,
@@ -108,6 +148,9 @@ def main() -> int:
             both += compiled.interval == max(least(pea, compiled)[:2])
             slow += compiled.seconds > GOAL_SECONDS
             print(report(name, pea, compiled), flush=True)
+            if arguments.check and not is_right(config, task, compiled):
+                wrong += 1
+                print(f"{name:24} {size}x{size} gives a WRONG result on the golden model")
             if arguments.output:
                 arguments.output.mkdir(parents=True, exist_ok=True)
                 stem = arguments.output / f"{name}_{size}x{size}"
@@ -116,7 +159,9 @@ def main() -> int:
     share = 100 * both / max(total, 1)
     print(f"{both} of {total} at max(ResMII, RecMII) ({share:.1f} %; goal 95 %), {failed} failed")
     print(f"{reached} at the bound with the stages; {slow} took more than {GOAL_SECONDS} s")
-    return 1 if failed else 0
+    if arguments.check:
+        print(f"{total - failed - wrong} right on the golden model, {wrong} wrong")
+    return 1 if failed or wrong else 0
 
 
 if __name__ == "__main__":

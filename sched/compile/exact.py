@@ -53,6 +53,9 @@ SEARCHES = (Search(3, 0.5, False, 15.0), Search(5, 0.75, True, 1e9))
 LARGEST = 100_000
 """Facts of the largest model that is built: larger ones are not solved in a minute either."""
 
+SMALL = 20_000
+"""Facts of a model that takes seconds."""
+
 FACT_SECONDS = 1e-4
 """About what a fact takes until the solver starts: a model that would be late is not built."""
 
@@ -143,6 +146,11 @@ def size(problem: Problem, search: Search, side: int) -> int:
             last = max(windows.times(sink[0])[-1] for sink, _ in users)
             cycles += last - windows.times(a)[0] + 1
     return cycles * min(side, pea.rows) * min(side, pea.columns) * (12 if search.copies else 7)
+
+
+def is_small(problem: Problem) -> bool:
+    """Whether the first search is a matter of seconds."""
+    return size(problem, SEARCHES[0], least_side(problem)) <= SMALL
 
 
 def _run(

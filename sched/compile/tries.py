@@ -7,7 +7,7 @@ patient ones found nothing, many *brief* ones find more in the same time.
 import time as clock
 from collections.abc import Sequence
 
-from .exact import SEARCHES, Outcome, solve
+from .exact import SEARCHES, Outcome, is_small, solve
 from .mapping import Mapping
 from .problem import Problem
 from .schedule_heuristic import PATIENCE, Tried, schedule
@@ -19,7 +19,8 @@ BRIEF_PATIENCE = 1
 """Failures a node of the graph before a brief attempt gives up."""
 
 BRIEF = (3, 9)
-"""Brief attempts before each search of the exact method, times the patient ones."""
+"""Brief attempts before each search of the exact method, times the patient ones; what is small for
+the exact method has it first."""
 
 
 class Tries:
@@ -43,10 +44,11 @@ class Tries:
         if mapping is not None or not effort:
             return mapping, "heuristic"
         first = attempts
+        counts = (0, sum(BRIEF)) if is_small(self._problems[-1]) else BRIEF
         for number, work in enumerate((min(effort, FIRST_EFFORT), effort - FIRST_EFFORT)):
             if work <= 0:
                 break
-            brief = BRIEF[number] * attempts
+            brief = counts[number] * attempts
             mapping = self._heuristic(first, brief, BRIEF_PATIENCE)
             if mapping is not None:
                 return mapping, "heuristic"

@@ -49,6 +49,10 @@ class GraphKernel(Kernel):
             )
         return self._compiled[key]
 
+    def use(self, compiled: Compiled) -> None:
+        """Take what was compiled from the graph with other arguments, for the same array."""
+        self._compiled[compiled.pea.model_dump_json()] = compiled
+
     def image(self, pea: PeaConfig, number: int) -> list[int]:
         """As :class:`Kernel`."""
         return self.compiled(pea).image(number)
@@ -202,6 +206,10 @@ class CompiledTask(Task):
     def kernel(self) -> Kernel:
         """As :class:`Task`."""
         return self._kernel
+
+    def use(self, compiled: Compiled) -> None:
+        """As :class:`GraphKernel`."""
+        self._kernel.use(compiled)
 
     @property
     def graph(self) -> Graph:

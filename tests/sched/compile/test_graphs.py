@@ -168,7 +168,7 @@ def test_the_exact_method_runs():
     names = [node.name for node in graph.of_role(Role.LOAD)]
     results = [node.name for node in graph.of_role(Role.STORE)]
     kernel = GraphKernel(graph)
-    kernel._compiled[PEA.model_dump_json()] = compiled
+    kernel.use(compiled)
     task = CompiledTask(
         kernel,
         (length,),
