@@ -6,6 +6,7 @@ patient ones found nothing, many *brief* ones find more in the same time.
 
 import time as clock
 from collections.abc import Sequence
+from functools import cached_property
 
 from .exact import SEARCHES, Outcome, is_small, solve
 from .mapping import Mapping
@@ -19,8 +20,8 @@ BRIEF_PATIENCE = 1
 """Failures a node of the graph before a brief attempt gives up."""
 
 BRIEF = (3, 9)
-"""Brief attempts before each search of the exact method, times the patient ones; what is small for
-the exact method has it first."""
+"""Brief attempts before each search of the exact method, times the patient ones; if its model is
+small, both searches come first."""
 
 
 class Tries:
@@ -38,25 +39,37 @@ class Tries:
         self._tried: Tried | None = None
         self._outcome: Outcome | None = None
 
+    @cached_property
+    def _small(self) -> bool:
+        return is_small(self._problems[-1])
+
     def run(self, attempts: int, effort: float) -> tuple[Mapping | None, str]:
         """A mapping, if one is found, and what found it."""
         mapping = self._heuristic(0, attempts)
         if mapping is not None or not effort:
             return mapping, "heuristic"
-        first = attempts
-        counts = (0, sum(BRIEF)) if is_small(self._problems[-1]) else BRIEF
-        for number, work in enumerate((min(effort, FIRST_EFFORT), effort - FIRST_EFFORT)):
-            if work <= 0:
-                break
-            brief = counts[number] * attempts
-            mapping = self._heuristic(first, brief, BRIEF_PATIENCE)
-            if mapping is not None:
-                return mapping, "heuristic"
-            mapping = self._exact(number, work)
-            if mapping is not None:
-                break
-            first += brief
-        return mapping, "exact"
+        first, left = attempts, effort
+        for brief, search, most in self._steps(effort):
+            if brief:
+                mapping = self._heuristic(first, brief * attempts, BRIEF_PATIENCE)
+                first += brief * attempts
+                if mapping is not None:
+                    return mapping, "heuristic"
+            if min(left, most) > 0:
+                mapping = self._exact(search, min(left, most))
+                if mapping is not None:
+                    return mapping, "exact"
+                left -= self._outcome.work if self._outcome is not None else 0.0
+        return None, "exact"
+
+    def _steps(self, effort: float) -> list[tuple[int, int, float]]:
+        """In order: brief attempts, times the patient ones; number and most work of a search."""
+        thorough = effort > FIRST_EFFORT
+        if self._small:
+            steps = [(0, 0, FIRST_EFFORT), (0, 1, FIRST_EFFORT)]
+            return [*steps, (sum(BRIEF), 0, 0.0)] if thorough else steps
+        steps = [(BRIEF[0], 0, FIRST_EFFORT)]
+        return [*steps, (BRIEF[1], 1, effort)] if thorough else steps
 
     def _heuristic(self, first: int, attempts: int, patience: int = PATIENCE) -> Mapping | None:
         for problem in self._problems:
@@ -73,11 +86,13 @@ class Tries:
         """The last form of the problem, with one of the exact method's freedoms."""
         if clock.process_time() > self._deadline:
             return None
+        # A small model is solved in less time without hints than with those of failed attempts.
+        hints = None if self._small or self._tried is None else self._tried.hints
         self._outcome = solve(
             self._problems[-1],
             effort,
             self._seed,
-            self._tried.hints if self._tried is not None else None,
+            hints,
             SEARCHES[number : number + 1],
             self._deadline,
         )
