@@ -19,7 +19,7 @@ FIRST_EFFORT = SEARCHES[0].most
 BRIEF_PATIENCE = 1
 """Failures a node of the graph before a brief attempt gives up."""
 
-BRIEF = (3, 9)
+BRIEF = (6, 6)
 """Brief attempts before each search of the exact method, times the patient ones; if its model is
 small, both searches come first."""
 
