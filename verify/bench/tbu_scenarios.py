@@ -101,13 +101,15 @@ def random_array(random: Random, operand: Operand) -> np.ndarray[Any, Any]:
     return generator.integers(*LIMITS[operand.dtype], operand.shape).astype(operand.dtype)
 
 
-def random_dispatch(random: Random, descriptor: int) -> dict[str, int]:
+def random_dispatch(
+    random: Random, descriptor: int, instances: int = 1 << INSTANCE_BITS
+) -> dict[str, int]:
     """A dispatch of ``descriptor`` with random tags, small enough for strided buffers."""
     shards = random.randrange(1, 1 << SHARD_BITS)
     return {
         "descriptor": descriptor,
         "block": random.getrandbits(BLOCK_BITS),
-        "instance": random.getrandbits(INSTANCE_BITS),
+        "instance": random.getrandbits(INSTANCE_BITS) % instances,
         "index": random.getrandbits(INDEX_BITS),
         "shard": random.randrange(shards),
         "shards": shards,
@@ -122,15 +124,22 @@ class Scenario:
     Parameters
     ----------
     config: the chip. random: of all choices. tasks: how many. spoilt: probability of a fault.
-    kernel_count: entries the kernel table is said to have.
+    instances: which numbers of them there are. kernel_count: entries the kernel table is said to
+    have.
     """
 
     kernel_count = 120
 
     def __init__(
-        self, config: OctopusConfig, random: Random, tasks: int, spoilt: float = 0.0
+        self,
+        config: OctopusConfig,
+        random: Random,
+        tasks: int,
+        spoilt: float = 0.0,
+        instances: int = 1 << INSTANCE_BITS,
     ) -> None:
         self.config = config
+        self.instances = instances
         self.random = random
         self.store = TaskMemory(config, 1 << 17)
         unit = config.task_block_unit
@@ -233,7 +242,7 @@ class Scenario:
             task = VectorAdd(random.randint(4, 24))
         number = store.kernel_number(task.kernel)
         assert number < UNUSED_KERNEL < self._spare_kernel, "the kernel table is full"
-        dispatch = random_dispatch(random, 0)
+        dispatch = random_dispatch(random, 0, self.instances)
         if domain is not None:
             dispatch["domain"] = domain
         buffers = self._place(task, dispatch)
