@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from cocotb_tools.runner import get_runner
+from cocotb_tools.runner import Verilator, get_runner
 
 from octopus.cache import cache_folder, exclusive
 from octopus.hw.emit import emit, write
@@ -28,6 +28,22 @@ Verilator's makefile optimises what runs often and leaves alone the setting-up o
 on which an optimising compiler spends minutes."""
 
 
+PORTS_ONLY = ("--public-depth", "1")
+"""What of the design such a bench may touch: the toplevel's own signals."""
+
+
+class PortRunner(Verilator):
+    """cocotb's runner of Verilator, which would else make every signal of the design accessible.
+
+    That forbids Verilator nearly all its optimisations: several times the C++, all of it slower.
+    """
+
+    def _build_command(self) -> list[list[str]]:
+        verilate, make = super()._build_command()
+        place = verilate.index("--public-flat-rw")
+        return [[*verilate[:place], *PORTS_ONLY, *verilate[place + 1 :]], make]
+
+
 def run_bench(
     block: Block,
     test_module: str,
@@ -35,6 +51,7 @@ def run_bench(
     seed: int | None = None,
     extra_environment: dict[str, str] | None = None,
     waves: bool = False,
+    ports_only: bool = False,
 ) -> Path:
     """Emit ``block``, build it once for its content, and run the cocotb tests on it.
 
@@ -45,6 +62,7 @@ def run_bench(
     seed: of all randomness; default ``OCTOPUS_SEED``, else drawn anew. It is printed.
     extra_environment: variables for the tests (strings), e.g. parameters of the block.
     waves: record an FST of the run.
+    ports_only: the tests touch nothing but ports of ``block``; builds several times as fast.
 
     Returns:
         The folder of the run (results, waveform).
@@ -56,13 +74,14 @@ def run_bench(
     modules = emit(block)
     top = modules[-1].name
     text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, waves))
+    text += repr(PORTS_ONLY) if ports_only else ""
     folder = cache_folder() / "bench" / f"{top}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if seed is None:
         seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
     print(f"{test_module} on {top}: seed {seed}, replay with OCTOPUS_SEED={seed}")
     tools = environment()
     os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")})
-    runner = get_runner("verilator")
+    runner = PortRunner() if ports_only else get_runner("verilator")
     with exclusive(folder):
         if not (folder / "built").exists():
             write(modules, folder / "verilog", {})
