@@ -21,7 +21,7 @@ BRIEF_PATIENCE = 1
 
 BRIEF = (6, 6)
 """Brief attempts before each search of the exact method, times the patient ones; if its model is
-small, both searches come first."""
+small, both searches come after half of the first."""
 
 
 class Tries:
@@ -66,7 +66,7 @@ class Tries:
         """In order: brief attempts, times the patient ones; number and most work of a search."""
         thorough = effort > FIRST_EFFORT
         if self._small:
-            steps = [(0, 0, FIRST_EFFORT), (0, 1, FIRST_EFFORT)]
+            steps = [(BRIEF[0] // 2, 0, FIRST_EFFORT), (0, 1, FIRST_EFFORT)]
             return [*steps, (sum(BRIEF), 0, 0.0)] if thorough else steps
         steps = [(BRIEF[0], 0, FIRST_EFFORT)]
         return [*steps, (BRIEF[1], 1, effort)] if thorough else steps
@@ -86,8 +86,7 @@ class Tries:
         """The last form of the problem, with one of the exact method's freedoms."""
         if clock.process_time() > self._deadline:
             return None
-        # A small model is solved in less time without hints than with those of failed attempts.
-        hints = None if self._small or self._tried is None else self._tried.hints
+        hints = None if self._tried is None else self._tried.hints
         self._outcome = solve(
             self._problems[-1],
             effort,
