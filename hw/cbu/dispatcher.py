@@ -4,11 +4,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.token import SHARD_BITS, Dispatch
 from ..library import Block, add_block
+from .backlog import TaskBacklog
 from .chooser import UnitChooser
 from .records import ReadyTask, ShardGroup
 from .window import TaskWindow
@@ -43,7 +43,8 @@ class TaskDispatcher(Block):
     finished: In, one bit a TBU: it ended a task.
     closed: In, a bit an instance.
     discard: Out stream, a task to be discarded.
-    hint, hint_valid: In, a task that is likely to come; only the last one is kept.
+    hint, hint_valid: In, a task that is likely to come, without shards and with the mask that it will
+        have; only the last one is kept.
     group, group_shards, group_begin: Out, group_allowed: In, see ``ShardTracker``.
     dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
         ``prepare`` named this task to it last, and nothing was forgotten since.
@@ -67,14 +68,13 @@ class TaskDispatcher(Block):
     ) -> None:
         for name, value, low, high in (
             ("window", window, 2, 64),
-            ("backlog", backlog, 8, 1 << 16),
             ("outstanding_limit", outstanding_limit, 1, 64),
         ):
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; allowed: {low} to {high}")
         self.task_block_units = task_block_units
         self.window = window
-        self.backlog = backlog
+        self.backlog = TaskBacklog(backlog)
         self.chooser = UnitChooser(task_block_units, outstanding_limit, resident_kernels)
         self.tasks = TaskWindow(window, task_block_units)
         super().__init__(
@@ -110,12 +110,12 @@ class TaskDispatcher(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        chooser, window = self.chooser, self.tasks
+        chooser, window, backlog = self.chooser, self.tasks, self.backlog
         add_block(m, platform, "chooser", chooser)
         add_block(m, platform, "window", window)
+        add_block(m, platform, "backlog", backlog)
         arrived, arrived_valid, at_once = Signal(ReadyTask), Signal(), Signal()
         m.d.sync += [arrived.eq(self.task), arrived_valid.eq(self.task_valid & ~at_once)]
-        backlog, returning = self._backlog(m, arrived, arrived_valid)
 
         # The task at hand. ``hinting``: it is only announced. ``in_parts``: it is a shard's.
         task, shard = Signal(ReadyTask), Signal(SHARD_BITS)
@@ -146,7 +146,7 @@ class TaskDispatcher(Block):
                 )
                 & parts_valid
             ),
-            rotates.eq(window.full & chooser.open.any() & backlog.r_rdy),
+            rotates.eq(window.full & chooser.open.any() & backlog.waiting),
             quiet.eq((window.level == 0) & self.drained & ~arrived_valid & ~parts_valid),
             self.group.block.eq(parts.block),
             self.group.instance.eq(parts.instance),
@@ -160,7 +160,16 @@ class TaskDispatcher(Block):
         m.d.comb += [
             window.search.eq(searching),
             window.oldest.eq(~window.found),
-            backlog.w_data.eq(Mux(returning, task, arrived)),
+            backlog.task.eq(arrived),
+            backlog.task_valid.eq(arrived_valid),
+            backlog.returned.eq(task),
+            backlog.full.eq(window.full),
+            window.enter.eq(backlog.enter),
+            window.enter_valid.eq(backlog.enter_valid),
+            window.enter_mask.eq(self._mask(backlog.enter)),
+            self.room.eq(backlog.room),
+            self.drained.eq(backlog.drained),
+            self.idle.eq(self.drained & (window.level <= self.window // 2)),
         ]
         with m.FSM():
             with m.State("search"):
@@ -188,8 +197,8 @@ class TaskDispatcher(Block):
                 m.d.comb += window.remove.eq(1)
                 m.d.sync += task.eq(window.chosen)
                 m.next = "return"
-            with m.State("return"), m.If(~arrived_valid & backlog.w_rdy):
-                m.d.comb += returning.eq(1)
+            with m.State("return"), m.If(~arrived_valid & backlog.returnable):
+                m.d.comb += backlog.returned_valid.eq(1)
                 m.next = "search"
             with m.State("judge"):
                 closed = self.closed.bit_select(task.instance, 1)
@@ -254,37 +263,6 @@ class TaskDispatcher(Block):
         """The TBUs a task may use: those of its mask that exist, all if there are none."""
         mask = task.task_block_units[: self.task_block_units]
         return Mux(mask == 0, (1 << self.task_block_units) - 1, mask)[: self.task_block_units]
-
-    def _backlog(
-        self, m: Module, arrived: data.View, arrived_valid: Signal
-    ) -> tuple[SyncFIFOBuffered, Signal]:
-        """Where a task goes that has come, and which task enters the window.
-
-        Returns the backlog, and a signal that puts back what is on its ``w_data``.
-        """
-        window = self.tasks
-        width = ReadyTask.as_shape().size  # type: ignore[attr-defined]
-        m.submodules.backlog = backlog = SyncFIFOBuffered(width=width, depth=self.backlog)
-        returning = Signal()
-        m.d.comb += [
-            self.drained.eq(backlog.level == 0),
-            self.idle.eq(self.drained & (window.level <= self.window // 2)),
-            window.enter.eq(Mux(self.drained, arrived, backlog.r_data)),
-            window.enter_mask.eq(self._mask(window.enter)),
-        ]
-        m.d.sync += self.room.eq(backlog.level <= self.backlog - 6)
-        with m.If(self.drained):
-            m.d.comb += [
-                window.enter_valid.eq(arrived_valid & ~window.full),
-                backlog.w_en.eq((arrived_valid & window.full) | returning),
-            ]
-        with m.Else():
-            m.d.comb += [
-                window.enter_valid.eq(backlog.r_rdy & ~window.full),
-                backlog.r_en.eq(~window.full),
-                backlog.w_en.eq(arrived_valid | returning),
-            ]
-        return backlog, returning
 
     def _keep_hint(
         self,

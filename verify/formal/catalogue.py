@@ -8,6 +8,7 @@ from octopus.hw.noc.routing import ROUTINGS
 
 from .axi_lite import LiteHandshake
 from .axi_window import ReadWindow, WriteWindow
+from .cbu_dispatcher import BacklogExact, DispatcherExact, DispatcherProgress, WindowExact
 from .cbu_joins import JoinExact
 from .cbu_stores import ChooserBooks, FiringQueueExact, ShardsExact
 from .cbu_walker import WalkerExact
@@ -89,6 +90,12 @@ CBU = [
     Claim("cbu", partial(ShardsExact, 2)),
     Claim("cbu", partial(ChooserBooks, 2, 2), True),
     Claim("cbu", partial(ChooserBooks, 4, 2)),
+    Claim("cbu", partial(WindowExact, 2), True),
+    Claim("cbu", partial(WindowExact, 4)),
+    Claim("cbu", partial(BacklogExact, 8)),
+    Claim("cbu", partial(DispatcherExact, 2, 1), True),
+    Claim("cbu", partial(DispatcherExact, 1, 2)),
+    Claim("cbu", partial(DispatcherProgress, 1, 1)),
     Claim("cbu", partial(JoinExact, "JOIN")),
     Claim("cbu", partial(JoinExact, "GATHER")),
     *(Claim("cbu", partial(WalkerExact, mode)) for mode in ("ALL", "FAULT")),
