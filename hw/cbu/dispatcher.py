@@ -43,8 +43,8 @@ class TaskDispatcher(Block):
     finished: In, one bit a TBU: it ended a task.
     closed: In, a bit an instance.
     discard: Out stream, a task to be discarded.
-    hint, hint_valid: In, a task that is likely to come, without shards and with the mask that it will
-        have; only the last one is kept.
+    hint, hint_valid: In, a task that is likely to come, without shards and with the mask that it
+        will have; only the last one is kept.
     group, group_shards, group_begin: Out, group_allowed: In, see ``ShardTracker``.
     dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
         ``prepare`` named this task to it last, and nothing was forgotten since.
