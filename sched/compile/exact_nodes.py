@@ -32,6 +32,8 @@ class Nodes:
         crowded = len(list(graph.of_role(Role.STORE))) > len(facts.ports)
         self._alone = {array for array in arrays if arrays.count(array) > 1 or not crowded}
         for node in graph.nodes.values():
+            if node.role is Role.LOAD and not facts.mapping.users[node.name]:
+                continue  # its words would stay in the way of those that share the port
             options = self._compute(node) if node.role is Role.COMPUTE else self._stream(node)
             if not options:
                 self.homeless = node.name
@@ -190,10 +192,12 @@ class Nodes:
             gap = order.cycles - order.distance * facts.interval
             facts.model.add(when[order.second] >= when[order.first] + gap)
         for a, b, gap in facts.windows.edges:
+            if a not in when or b not in when:
+                continue
             facts.model.add(when[b] >= when[a] + gap)
         for pair, names in facts.mapping.pairs.items():
             for name in names:
-                if name != pair:
+                if name != pair and pair in where:
                     facts.model.add(where[name] == where[pair])
                     facts.model.add(when[pair] >= when[name] + 1)
                     if facts.graph.nodes[pair].role is Role.STORE:

@@ -184,6 +184,20 @@ def test_the_exact_method_runs():
         np.testing.assert_array_equal(output, wanted)
 
 
+def test_the_exact_method_leaves_out_words_that_nobody_takes():
+    graph = Graph("unused")
+    for name in ("unused", "gone", "used"):
+        graph.add(Node(name, Role.LOAD, access=Access(name)))
+    graph.add(Node("far", Role.GATHER, operands=(Use("used"),), access=Access("table", 0, ())))
+    graph.add(Node("sum", Role.COMPUTE, Operation.ADD, (Use("used"), Constant(1))))
+    graph.add(Node("out", Role.STORE, operands=(Use("sum"),), access=Access("out")))
+    lowered = lower(graph, PEA)
+    found = solve(Problem(lowered, PEA, 2, PEA.stages), 10.0)
+    assert found.mapping is not None
+    loads = {name for name in found.mapping.ports if lowered.nodes[name].role is Role.LOAD}
+    assert not loads & {"unused", "gone", "far"} and loads
+
+
 def test_the_exact_method_proves():
     """A recurrence of two additions takes four cycles, never three."""
     graph = lower(chain(2, 1), PEA.pipeline_stages)
