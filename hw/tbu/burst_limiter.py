@@ -12,12 +12,15 @@ from ..library import Block
 COUNT_BITS = 4
 """Width of the count of bursts under way."""
 
+GENTLE_BURSTS = 2
+"""Bursts under way while others come first: with one a load is late, with more others wait."""
+
 
 class BurstLimiter(Block):
-    """Passes bursts on; one after the other while ``gentle``.
+    """Passes bursts on; while ``gentle``, only a few at a time.
 
     Memory answers in order: whoever asks behind a row of bursts waits for all their words. What is
-    only needed later asks for one burst at a time, so that others wait for one at most.
+    only needed later has ``GENTLE_BURSTS`` under way at most, so that others wait for no more.
 
     Ports
     -----
@@ -44,7 +47,7 @@ class BurstLimiter(Block):
         under_way, offered, passes = Signal(COUNT_BITS), Signal(), Signal()
         request = self.request
         m.d.comb += [
-            passes.eq(((under_way == 0) | ~self.gentle | offered) & ~under_way.all()),
+            passes.eq(((under_way < GENTLE_BURSTS) | ~self.gentle | offered) & ~under_way.all()),
             request.payload.eq(self.asked.payload),
             request.valid.eq(self.asked.valid & passes),
             self.asked.ready.eq(request.ready & passes),

@@ -26,14 +26,14 @@ RAMP = 3
 SHORT, LONG = 100, 400
 """Array cycles of a task, at least."""
 
+TASKS = 40
+"""Tasks of ``SHORT`` in a row."""
+
 SHORT_CYCLES = range(100, 111)
 """What a task of ``SHORT`` may take in all."""
 
-SWITCH = 2
-"""Idle clocks between tasks of different kernels, at most."""
-
-SOON_AFTER = 20
-"""The same, if another kernel was loaded five tasks of ``SHORT`` before."""
+LOADING_RAMP = 4
+"""``RAMP``, if a kernel is loaded while the pipeline fills: that load holds up the others' first."""
 
 REPORT = "overlap.json"
 MEASURED: dict[str, dict[str, list[int]]] = {}
@@ -111,18 +111,16 @@ async def a_kernel_loads_behind_a_short_task(device: Any) -> None:
     """Tasks of little more than 100 cycles; now and then one needs a kernel that is not resident.
 
     Its descriptor, its image and its operands come, and the results of others leave, behind the
-    tasks before it. A second load soon after the first finds the stages less far ahead.
+    tasks before it: the array does not wait.
     """
-    for kernels, name in ((1, "tasks of 100 cycles"), (4, "the same, every fifth loads a kernel")):
-        numbers = [number * kernels // 20 for number in range(20)]
+    for kernels, name in ((1, "tasks of 100 cycles"), (8, "the same, every fifth loads a kernel")):
+        numbers = [number * kernels // TASKS for number in range(TASKS)]
         bench = OverlapBench(device, [task(n, SHORT) for n in numbers], name, domains=1)
         gaps = await bench.gaps()
         cycles = {completion["array_cycles"] for completion in bench.completions}
         assert cycles <= set(SHORT_CYCLES), cycles
-        switches = [n - RAMP for n in range(RAMP, 19) if numbers[n] != numbers[n + 1]]
-        assert all(gap == 0 for i, gap in enumerate(gaps) if i not in switches), gaps
-        assert all(gaps[i] <= SWITCH for i in switches[:1]), gaps
-        assert all(gaps[i] <= SOON_AFTER for i in switches), gaps
+        later = gaps if kernels == 1 else gaps[LOADING_RAMP - RAMP :]
+        assert later == [0] * len(later), gaps
 
 
 @cocotb.test()
