@@ -33,7 +33,7 @@ SHORT_CYCLES = range(100, 111)
 """What a task of ``SHORT`` may take in all."""
 
 LOADING_RAMP = 4
-"""``RAMP``, if a kernel is loaded while the pipeline fills: that load holds up the others' first."""
+"""``RAMP``, if a kernel is loaded while the pipeline fills: that load holds up the first tasks."""
 
 REPORT = "overlap.json"
 MEASURED: dict[str, dict[str, list[int]]] = {}
