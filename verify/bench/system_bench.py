@@ -93,8 +93,11 @@ async def an_abort_leaves_the_chip_as_after_reset(dut: Any) -> None:
         driver = ChipDriver(transport)
         runtime = Runtime(driver, program)
         runtime.load()
-        first = runtime.run(given)
-        assert first.differences(references) == []
+        usual = []
+        for _ in range(3):
+            run = runtime.run(given)
+            assert run.differences(references) == []
+            usual.append(run.cycles)
         for ended in (1, INSTANCES // 2):
             runtime.progress = lambda count, total, cycles, ended=ended: (  # type: ignore[misc]
                 runtime.abort() if count >= ended else None
@@ -108,10 +111,10 @@ async def an_abort_leaves_the_chip_as_after_reset(dut: Any) -> None:
             runtime.progress = None
             again = runtime.run(given)
             assert again.differences(references) == []
-            # Kernels stay resident, which saves loads; that and what units had prepared may shift
-            # which unit takes a task. A unit that did not come back would cost far more.
-            assert first.cycles * 0.95 <= again.cycles <= first.cycles * 1.05
-        late = runtime.run(given, instance_limit_cycles=first.cycles // 2, strict=False)
+            # Which kernels are resident and what units had prepared shifts which task goes first,
+            # also from run to run without an abort. What did not come back would cost far more.
+            assert min(usual) * 0.95 <= again.cycles <= max(usual) * 1.05
+        late = runtime.run(given, instance_limit_cycles=usual[0] // 2, strict=False)
         faults = [outcome.fault for outcome in late.outcomes if outcome.fault]
         assert faults and all(fault.status == Status.ABORTED for fault in faults)
         assert runtime.run(given).differences(references) == []
