@@ -93,7 +93,7 @@ CBU = [
     Claim("cbu", partial(WindowExact, 2), True),
     Claim("cbu", partial(WindowExact, 4)),
     Claim("cbu", partial(BacklogExact, 8)),
-    Claim("cbu", partial(DispatcherExact, 2, 1), True),
+    Claim("cbu", partial(DispatcherExact, 2, 1)),
     Claim("cbu", partial(DispatcherExact, 1, 2)),
     Claim("cbu", partial(DispatcherProgress, 1, 1)),
     Claim("cbu", partial(JoinExact, "JOIN")),
