@@ -66,12 +66,6 @@ class TaskDispatcher(Block):
         resident_kernels: int,
         instances: int = 1,
     ) -> None:
-        for name, value, low, high in (
-            ("window", window, 2, 64),
-            ("outstanding_limit", outstanding_limit, 1, 64),
-        ):
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; allowed: {low} to {high}")
         self.task_block_units = task_block_units
         self.window = window
         self.backlog = TaskBacklog(backlog)

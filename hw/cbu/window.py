@@ -38,7 +38,7 @@ class TaskWindow(Block):
 
     def __init__(self, depth: int, task_block_units: int) -> None:
         if not 2 <= depth <= 64:
-            raise ValueError(f"depth is {depth}; allowed: 2 to 64")
+            raise ValueError(f"window is {depth}; allowed: 2 to 64")
         self.depth = depth
         super().__init__(
             {

@@ -192,9 +192,8 @@ class Nodes:
             gap = order.cycles - order.distance * facts.interval
             facts.model.add(when[order.second] >= when[order.first] + gap)
         for a, b, gap in facts.windows.edges:
-            if a not in when or b not in when:
-                continue
-            facts.model.add(when[b] >= when[a] + gap)
+            if a in when and b in when:
+                facts.model.add(when[b] >= when[a] + gap)
         for pair, names in facts.mapping.pairs.items():
             for name in names:
                 if name != pair and pair in where:

@@ -73,6 +73,15 @@ def answer_head(client: int, length: int) -> int:
     return PacketOperation.READ_RESPONSE.value << 22 | client << 25 | (length - 1) << 33
 
 
+async def is_served(ctx: Any, requester: RemoteRequester) -> bool:
+    """Whether a read of a word by client 0 is carried out."""
+    await ask(ctx, requester, 0, write=0, length=1)
+    await give(ctx, requester, [(answer_head(0, 1), 1, 0)])
+    ctx.set(requester.eject.payload, {"payload": 5, "head": 0, "tail": 1})
+    ctx.set(requester.eject.valid, 1)
+    return await answer_words(ctx, requester, 0, 6) == [0]
+
+
 def test_head_layout() -> None:
     """The bit positions above are those of the layout."""
     fields = data.Layout.cast(PacketHead)
@@ -96,11 +105,7 @@ def test_no_answer_is_an_error_after_the_timeout_and_a_late_one_is_discarded() -
         assert await answer_words(ctx, requester, 1, 6) == [0, 0]
         ctx.set(requester.eject.valid, 0)
         # It has come: the client is served again.
-        await ask(ctx, requester, 0, write=0, length=1)
-        await give(ctx, requester, [(answer_head(0, 1), 1, 0)])
-        ctx.set(requester.eject.payload, {"payload": 5, "head": 0, "tail": 1})
-        ctx.set(requester.eject.valid, 1)
-        assert await answer_words(ctx, requester, 0, 6) == [0]
+        assert await is_served(ctx, requester)
 
     simulate(bench)
 
@@ -231,10 +236,6 @@ def test_an_answer_before_the_request_is_sent_is_an_error_and_nothing_stays_owed
             ctx.set(write.valid, 0)
             assert await answer_words(ctx, requester, 0, TIMEOUT + 10) == [1]
         # Nothing is owed: the next access is carried out.
-        await ask(ctx, requester, 0, write=0, length=1)
-        await give(ctx, requester, [(answer_head(0, 1), 1, 0)])
-        ctx.set(requester.eject.payload, {"payload": 5, "head": 0, "tail": 1})
-        ctx.set(requester.eject.valid, 1)
-        assert await answer_words(ctx, requester, 0, 6) == [0]
+        assert await is_served(ctx, requester)
 
     simulate(bench)
