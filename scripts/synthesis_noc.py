@@ -6,7 +6,8 @@
 The control router has 32-bit flits and one channel of 4 flits, the data router 64-bit flits and
 two channels of 4: the sizes of the goals. The control router is ``direct`` as in the chip
 (``control_router_linked``: without). The chip's own (``chip_control``) has wider flits, those of a
-control packet. The exit code is 1 if a router misses its goal.
+control packet. ``control_mesh`` and ``data_mesh`` are two routers joined, with endpoints: what the
+receivers of a link make of the clock. The exit code is 1 if a router misses its goal.
 """
 
 import argparse
@@ -18,14 +19,20 @@ from synthesis import TITLES, add_arguments, report_block
 from octopus.hw.cluster.cluster import CONTROL_FLIT_BITS
 from octopus.hw.library import Block
 from octopus.hw.noc.endpoint import NetworkEndpoint
+from octopus.hw.noc.mesh import NetworkMesh
 from octopus.hw.noc.router import Router
 
+CONTROL = {"single_flit": True, "direct": True}
+"""The options of the chip's control network."""
+
 BLOCKS: dict[str, Callable[[], Block]] = {
-    "control_router": lambda: Router(32, 1, 4, single_flit=True, direct=True),
+    "control_router": lambda: Router(32, 1, 4, **CONTROL),
     "control_router_linked": lambda: Router(32, 1, 4, single_flit=True),
     "data_router": lambda: Router(64, 2, 4),
-    "chip_control": lambda: Router(CONTROL_FLIT_BITS, 1, 4, single_flit=True, direct=True),
+    "chip_control": lambda: Router(CONTROL_FLIT_BITS, 1, 4, **CONTROL),
     "control_endpoint": lambda: NetworkEndpoint(32, 1, 4, 4, 4),
+    "control_mesh": lambda: NetworkMesh(2, 1, CONTROL_FLIT_BITS, 1, 4, **CONTROL),
+    "data_mesh": lambda: NetworkMesh(2, 1, 64, 2, 4),
     "data_endpoint": lambda: NetworkEndpoint(64, 2, 4, 4, 4),
 }
 GOALS = {"control_router": 900, "data_router": 2200}

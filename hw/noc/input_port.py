@@ -45,6 +45,7 @@ class _Queue:
         # The first flit and whether there is one: in the buffer or, with ``bypass``, on the link.
         self.first = Signal(RouteNote(virtual_channels), name=f"first_{channel}")
         self.offers = Signal(name=f"offers_{channel}")
+        self.parity = Signal(name=f"parity_{channel}")  # used only if parity is noted
 
 
 class InputPort(Block):
@@ -159,7 +160,7 @@ class InputPort(Block):
         note, parity = self._arrival(m, wrong)
         width = self.virtual_channels // self.lanes
         for lane in range(self.lanes):
-            queues = [self._queue(m, lane * width + i, note) for i in range(width)]
+            queues = [self._queue(m, lane * width + i, note, parity) for i in range(width)]
             selected = self._select(m, platform, lane, queues)
             self._store(m, lane, queues, selected, parity)
         return m
@@ -228,16 +229,22 @@ class InputPort(Block):
         exits = computation.output[Port.LOCAL]
         return (first + Mux(exits, int(self.side) % count, by_step))[: len(here)]
 
-    def _queue(self, m: Module, channel: int, note: Signal) -> _Queue:
+    @property
+    def _parity_noted(self) -> bool:
+        """Parity is stored with the note, where there is room, as it would take a further row of
+        the flits' memory: an FPGA's distributed memory comes four bits wide."""
+        return self.virtual_channels == 1 and self.single_flit and self.flit_bits % 4 == 0
+
+    def _queue(self, m: Module, channel: int, note: Signal, parity: Value) -> _Queue:
         """Occupancy and route notes of one virtual channel."""
         depth = self.buffer_depth
         queue = _Queue(self.virtual_channels, depth, channel)
-        packed = self._pack(note)
+        packed = Cat(parity, self._pack(note)) if self._parity_noted else self._pack(note)
         notes = Memory(shape=len(packed), depth=depth, init=[])
         m.submodules[f"notes_{channel}"] = notes
         write, read = notes.write_port(), notes.read_port(domain="comb")
         stored = Signal(note.shape(), name=f"stored_note_{channel}")
-        m.d.comb += self._unpack(read.data, stored)
+        m.d.comb += self._unpack(read.data[1:] if self._parity_noted else read.data, stored)
         present, several = count_places(m, depth, f"level_{channel}", queue.arrives, queue.leaves)
         m.d.comb += [
             queue.present.eq(present),
@@ -257,6 +264,8 @@ class InputPort(Block):
         # there is none it has no output, so that the allocation need not look whether there is.
         with m.If(queue.leaves | ~queue.present):
             m.d.sync += queue.note.eq(Mux(several, stored, note))
+            if self._parity_noted:
+                m.d.sync += queue.parity.eq(Mux(several, read.data[0], parity))
             with m.If(~several & ~queue.arrives):
                 m.d.sync += queue.note.outputs.eq(0)
         for index, moves in (
@@ -360,13 +369,17 @@ class InputPort(Block):
     ) -> None:
         """The lane's flits, of all its queues in one memory with one read port."""
         rows = 1 << (self.buffer_depth - 1).bit_length()
-        flits = Memory(shape=self.flit_bits + 1, depth=rows * len(queues), init=[])
+        noted = self._parity_noted
+        bits = self.flit_bits + (not noted)
+        flits = Memory(shape=bits, depth=rows * len(queues), init=[])
         m.submodules[f"flits_{lane}"] = flits
         write, read = flits.write_port(), flits.read_port(domain="comb")
         offer = self.offer[lane]
         m.d.comb += [
-            write.data.eq(Cat(self.link.flit.payload, parity)),
-            Cat(offer.flit.payload, offer.parity).eq(read.data),
+            write.data.eq(Cat(self.link.flit.payload, parity)[:bits]),
+            Cat(offer.flit.payload, offer.parity).eq(
+                Cat(read.data, queues[0].parity) if noted else read.data
+            ),
             write.en.eq(Cat(queue.arrives for queue in queues).any()),
         ]
         for i, queue in enumerate(queues):

@@ -1,5 +1,7 @@
-"""A router's output side: arbitration, credits, the packets in progress and the link register."""
+"""A router's output side: arbitration, credits, the packets in progress and the link registers."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -35,7 +37,8 @@ class OutputPort(Block):
     packet_ready, flit_ready (out, a bit a channel): a head flit, or a
         following flit of the packet in progress, can be sent to that channel.
     held (out): flits in the receiver's buffers or on the way there, of all channels; registered.
-    link (out): to the next router; all outputs are registers.
+    link (out): to the next router; ``valid`` and ``channel`` are registers, ``flit`` and ``parity``
+        the OR of one register a requester (a table of four inputs a bit for up to four).
 
     Timing: a flit granted in cycle t is on the link in cycle t + 1. ``grant`` depends
     combinationally on ``request``; ``packet_ready`` and ``flit_ready`` on ``link.credit``.
@@ -82,7 +85,7 @@ class OutputPort(Block):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Build arbiter, multiplexer, link register and channel state."""
+        """Build arbiter, link registers and channel state."""
         m = Module()
         grant = self._grant(m, platform)
         sends = Signal()
@@ -90,21 +93,14 @@ class OutputPort(Block):
             self.grant.eq(grant),
             sends.eq(self.request.any()),
         ]
-        chosen = Signal(self.offer[0].shape())
         channel = Signal(channel_shape(self.virtual_channels))
         tail = Signal()
-        offers = [offer.as_value() for offer in self.offer]
         m.d.comb += [
-            chosen.eq(_select(self.grant, offers)),
             tail.eq((self.grant & Cat(self.tail)).any()),
             channel.eq(_select(self.grant, list(self.channel))),
         ]
-        m.d.sync += [
-            self.link.valid.eq(sends),
-            self.link.flit.eq(chosen.flit),
-            self.link.parity.eq(chosen.parity),
-            self.link.channel.eq(channel),
-        ]
+        m.d.sync += [self.link.valid.eq(sends), self.link.channel.eq(channel)]
+        self._send(m)
         if self.counts_held:
             given = sum((bit for bit in self.link.credit), Const(0))
             m.d.sync += self.held.eq(self.held + sends - given)
@@ -124,6 +120,28 @@ class OutputPort(Block):
                 with m.If(taken):
                     m.d.sync += busy.eq(~tail)
         return m
+
+    def _send(self, m: Module) -> None:
+        """Put the granted flit on the link.
+
+        Every requester has a register, which is reset unless it is granted, and the link is their
+        OR: where registers have a reset the choice takes no logic, only the OR does. Without a
+        grant all are zero, so they need no other reset.
+        """
+        shape = self.offer[0].shape()
+        sent = Signal(shape)
+        candidates = []
+        for i, offer in enumerate(self.offer):
+            candidate = Signal(shape.size, name=f"candidate_{i}", reset_less=True)
+            m.d.sync += candidate.eq(Mux(self.grant[i], offer.as_value(), 0))
+            candidates.append(candidate)
+        m.d.comb += [
+            sent.eq(reduce(or_, candidates)),
+            self.link.flit.eq(sent.flit),
+            self.link.parity.eq(sent.parity),
+        ]
+        if self.single_flit:  # constants need no registers
+            m.d.comb += [self.link.flit.head.eq(1), self.link.flit.tail.eq(1)]
 
     def _grant(self, m: Module, platform: Any) -> Value:
         """Arbitrate; with ``hold_output`` a packet that was begun and has a flit here goes on."""

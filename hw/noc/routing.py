@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -185,7 +185,15 @@ def _ahead(
         return Value.cast(1)
     if side is high:
         return Value.cast(0)
-    return to > here
+    return _greater(to, here)
+
+
+def _greater(one: Value, other: Value) -> Value:
+    """``one > other`` of equal width, bit by bit: so few bits are smaller without a carry chain."""
+    greater: Value = Const(0)
+    for high, low in zip(one, other, strict=True):
+        greater = Mux(high ^ low, high, greater)
+    return greater
 
 
 class FollowingStep(wiring.Component):

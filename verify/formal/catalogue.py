@@ -50,6 +50,7 @@ NOC = [
     ),
     Claim("noc", partial(InputFlow, 1, 2), True),
     Claim("noc", partial(InputFlow, 1, 2, single_flit=True, bypass=True), True),
+    Claim("noc", partial(InputFlow, 1, 2, single_flit=True, bypass=True, flit_bits=13)),
     Claim("noc", partial(InputFlow, 1, 4, single_flit=True, bypass=True)),
     Claim("noc", partial(InputFlow, 2, 2)),
     Claim("noc", partial(InputFlow, 2, 3)),

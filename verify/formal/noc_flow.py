@@ -38,7 +38,7 @@ class InputFlow(Property):
         super().__init__(virtual_channels=virtual_channels, buffer_depth=buffer_depth, **names)
 
     def build(self, m: Module) -> None:
-        dut = InputPort(FLIT_BITS, side=Port.WEST, **self.parameters)
+        dut = InputPort(side=Port.WEST, **({"flit_bits": FLIT_BITS} | self.parameters))
         self.place(m, dut, driven=("x", "y", "link__flit"))
         m.d.comb += [dut.x.eq(HERE), dut.y.eq(HERE)]
         watched = self.constant(m, range(max(2, dut.virtual_channels)), "watched_channel")
@@ -134,7 +134,7 @@ class InputFlow(Property):
                 ]
         open_packet = Signal()  # the watched channel's head has left, its tail has not
         its_side, its_channel = Signal(len(Port)), Signal(len(channel))
-        head, tail = out[FLIT_BITS], out[FLIT_BITS + 1]
+        head, tail = out[dut.flit_bits], out[dut.flit_bits + 1]
         with m.If(left):
             m.d.sync += [open_packet.eq(~tail), its_side.eq(side), its_channel.eq(channel)]
         follows = left & open_packet
@@ -238,7 +238,8 @@ def free_payload(item: Property, m: Module, flit: Any, prefix: str = "") -> dict
     """Drive ``flit`` with free values, in the few bits that matter; its parts."""
     parts = {name: item.free(bits, f"{prefix}{name}") for name, bits in PAYLOAD.items()}
     gap = Const(0, COORDINATE_BITS - 2)
-    payload = Cat(parts["x"], gap, parts["y"], gap, parts["host"], parts["colour"])
+    wider = Const(0, len(flit.payload) - FLIT_BITS)
+    payload = Cat(parts["x"], gap, parts["y"], gap, parts["host"], wider, parts["colour"])
     m.d.comb += flit.payload.eq(payload)
     for name in ("head", "tail"):
         m.d.comb += getattr(flit, name).eq(item.free(1, f"{prefix}{name}"))
