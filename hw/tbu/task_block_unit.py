@@ -1,6 +1,6 @@
 """The Task Block Unit: controller, scratchpad, streams and array."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -33,6 +33,8 @@ from .task_queue import TaskQueue
 from .unit_counters import COUNTER_BITS, UnitCounters
 from .window_allocator import WindowAllocator
 from .window_scrubber import WindowScrubber
+
+Added = TypeVar("Added", bound=Block)
 
 OUTSTANDING_BURSTS = 8
 """Bursts a TBU may have under way at once."""
@@ -77,6 +79,7 @@ class TaskBlockUnit(Block):
         self.burst_words = config.cluster.burst_words
         self.instances = config.control_block_unit.instances
         self.region_count = config.cluster.regions
+        self.address_bits = (4 * self.unit.scratchpad_words - 1).bit_length()
         super().__init__(
             {
                 "dispatch": In(stream.Signature(Dispatch)),
@@ -107,72 +110,77 @@ class TaskBlockUnit(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        self._make(m, platform)
+        self._join_stages(m)
+        self._advise(m)
+        self._join_memory(m)
+        self._join_array(m, platform)
+        self._report_activity(m)
+        self._count(m)
+        return m
+
+    def _make(self, m: Module, platform: Any) -> None:
+        """Add the stages, the memories and the array."""
         unit, pea, burst = self.unit, self.pea, self.burst_words
-        address_bits = (4 * unit.scratchpad_words - 1).bit_length()
-        edges = pea.rows + pea.columns
-        depth = max(unit.stream_fifo_depth, MINIMUM_DEPTH)
+        address_bits, edges = self.address_bits, pea.rows + pea.columns
 
-        queue = DispatchQueue(unit.descriptor_queue_depth)
-        fetcher = DescriptorFetcher(pea, unit.descriptor_words, burst)
-        loader = ContextLoader(pea, burst)
-        loaded = TaskQueue(pea, LOADED_TASKS)
-        allocator = WindowAllocator(pea)
-        filler = InputDma(pea, address_bits, unit.descriptor_words, burst)
-        configurator = StreamConfigurator(pea, address_bits, unit.descriptor_words)
-        gate = StartGate(pea)
-        runner = Runner(pea)
-        storer = OutputDma(pea, address_bits, unit.descriptor_words, burst)
-        completer = Completer(pea)
-        multiplexer = MemoryMultiplexer(4, OUTSTANDING_BURSTS, self.region_count)
-        buffer = BankedMemory(DESCRIPTOR_SLOTS * unit.descriptor_words, 1, 3, 1)
-        scratchpad = BankedMemory(
-            unit.scratchpad_words,
-            unit.scratchpad_banks,
-            edges + 1,
-            edges + 1,
-            scrub=True,
-            yielding=True,  # DMA, the last port, hardly ever makes the array wait
-        )
-        scrubber = WindowScrubber(scratchpad.row_bits)
-        counters = UnitCounters()
-        core = ArrayCore(pea)
-        for name, block in (
-            ("queue", queue),
-            ("fetcher", fetcher),
-            ("loader", loader),
-            ("loaded", loaded),
-            ("allocator", allocator),
-            ("filler", filler),
-            ("configurator", configurator),
-            ("gate", gate),
-            ("runner", runner),
-            ("storer", storer),
-            ("completer", completer),
-            ("multiplexer", multiplexer),
-            ("buffer", buffer),
-            ("scratchpad", scratchpad),
-            ("scrubber", scrubber),
-            ("counters", counters),
-            ("core", core),
-        ):
+        def add(name: str, block: Added) -> Added:
             add_block(m, platform, name, block)
+            return block
 
+        self.queue = add("queue", DispatchQueue(unit.descriptor_queue_depth))
+        self.fetcher = add("fetcher", DescriptorFetcher(pea, unit.descriptor_words, burst))
+        self.loader = add("loader", ContextLoader(pea, burst))
+        self.loaded = add("loaded", TaskQueue(pea, LOADED_TASKS))
+        self.allocator = add("allocator", WindowAllocator(pea))
+        self.filler = add("filler", InputDma(pea, address_bits, unit.descriptor_words, burst))
+        self.configurator = add(
+            "configurator", StreamConfigurator(pea, address_bits, unit.descriptor_words)
+        )
+        self.gate = add("gate", StartGate(pea))
+        self.runner = add("runner", Runner(pea))
+        self.storer = add("storer", OutputDma(pea, address_bits, unit.descriptor_words, burst))
+        self.completer = add("completer", Completer(pea))
+        self.multiplexer = add(
+            "multiplexer", MemoryMultiplexer(4, OUTSTANDING_BURSTS, self.region_count)
+        )
+        self.buffer = add("buffer", BankedMemory(DESCRIPTOR_SLOTS * unit.descriptor_words, 1, 3, 1))
+        self.scratchpad = add(
+            "scratchpad",
+            BankedMemory(
+                unit.scratchpad_words,
+                unit.scratchpad_banks,
+                edges + 1,
+                edges + 1,
+                scrub=True,
+                yielding=True,  # DMA, the last port, hardly ever makes the array wait
+            ),
+        )
+        self.scrubber = add("scrubber", WindowScrubber(self.scratchpad.row_bits))
+        self.counters = add("counters", UnitCounters())
+        self.core = add("core", ArrayCore(pea))
+
+    def _join_stages(self, m: Module) -> None:
+        """The way of a task, from dispatch to completion."""
+        wiring.connect(m, wiring.flipped(self.dispatch), self.queue.dispatch)
+        wiring.connect(m, self.queue.fetch, self.fetcher.dispatch)
+        wiring.connect(m, self.fetcher.task, self.loader.task)
+        wiring.connect(m, self.loader.loaded, self.loaded.incoming)
+        wiring.connect(m, self.loaded.outgoing, self.allocator.task)
+        wiring.connect(m, self.allocator.placed, self.filler.task)
+        wiring.connect(m, self.filler.filled, self.configurator.task)
+        wiring.connect(m, self.configurator.configured, self.gate.task)
+        wiring.connect(m, self.gate.passed, self.runner.task)
+        wiring.connect(m, self.runner.ended, self.storer.task)
+        wiring.connect(m, self.storer.stored, self.completer.task)
+        wiring.connect(m, self.completer.completion, wiring.flipped(self.completion))
+
+    def _advise(self, m: Module) -> None:
+        """What the stages are told beside the tasks: what comes next, what is free or outdated."""
+        queue, loader, allocator = self.queue, self.loader, self.allocator
+        runner, gate, completer = self.runner, self.gate, self.completer
         now = Signal(32)
         m.d.sync += now.eq(now + 1)
-        wiring.connect(m, wiring.flipped(self.dispatch), queue.dispatch)
-        wiring.connect(m, queue.fetch, fetcher.dispatch)
-
-        # The stages, in order.
-        wiring.connect(m, fetcher.task, loader.task)
-        wiring.connect(m, loader.loaded, loaded.incoming)
-        wiring.connect(m, loaded.outgoing, allocator.task)
-        wiring.connect(m, allocator.placed, filler.task)
-        wiring.connect(m, filler.filled, configurator.task)
-        wiring.connect(m, configurator.configured, gate.task)
-        wiring.connect(m, gate.passed, runner.task)
-        wiring.connect(m, runner.ended, storer.task)
-        wiring.connect(m, storer.stored, completer.task)
-        wiring.connect(m, completer.completion, wiring.flipped(self.completion))
         m.d.comb += [
             queue.now.eq(now),
             queue.announced.eq(self.announced),
@@ -181,70 +189,84 @@ class TaskBlockUnit(Block):
             queue.forget.eq(self.forget | self.regions_changed),
             queue.resolved.eq(gate.resolved),
             # What comes next to a stage is told to it: it may begin with what needs no place.
-            filler.upcoming.eq(loaded.outgoing.payload),
-            filler.upcoming_valid.eq(loaded.outgoing.valid),
-            configurator.upcoming.eq(filler.filling),
-            configurator.upcoming_valid.eq(filler.filling_valid),
-            storer.upcoming.eq(runner.ending),
-            storer.upcoming_valid.eq(runner.ending_valid),
+            self.filler.upcoming.eq(self.loaded.outgoing.payload),
+            self.filler.upcoming_valid.eq(self.loaded.outgoing.valid),
+            self.configurator.upcoming.eq(self.filler.filling),
+            self.configurator.upcoming_valid.eq(self.filler.filling_valid),
+            self.storer.upcoming.eq(runner.ending),
+            self.storer.upcoming_valid.eq(runner.ending_valid),
             gate.verdict.eq(queue.verdict),
-            filler.verdict.eq(queue.verdict.verdict),
-            fetcher.now.eq(now),
+            self.filler.verdict.eq(queue.verdict.verdict),
+            self.fetcher.now.eq(now),
             completer.now.eq(now),
-            fetcher.finished.eq(completer.finished),
+            self.fetcher.finished.eq(completer.finished),
             allocator.release.eq(completer.release),
             allocator.release_window.eq(completer.release_window),
-            fetcher.gentle.eq(runner.running),
+            self.fetcher.gentle.eq(runner.running),
             loader.gentle.eq(runner.running),
             loader.release.eq(runner.release),
             loader.release_bank.eq(runner.release_bank),
             loader.kernel_table_address.eq(self.kernel_table_address),
             loader.kernel_count.eq(self.kernel_count),
-            loader.forget.eq(self.regions_changed),
-            allocator.forget.eq(self.regions_changed),
-            scrubber.start.eq(allocator.scrub),
-            scrubber.window.eq(allocator.scrub_window),
-            allocator.scrubbing.eq(scrubber.busy),
-            scratchpad.scrub.eq(scrubber.scrub),
-            scratchpad.scrub_row.eq(scrubber.row),
             loader.x.eq(self.x),
             loader.y.eq(self.y),
+            loader.forget.eq(self.regions_changed),
+            allocator.forget.eq(self.regions_changed),
         ]
 
-        # Memory, descriptor buffer, scratchpad.
-        for index, client in enumerate((fetcher, loader, filler, storer)):
-            wiring.connect(m, client.memory, multiplexer.clients[index])
-        m.d.comb += multiplexer.regions.eq(self.regions)
-        wiring.connect(m, storer.write, multiplexer.write)
-        wiring.connect(m, multiplexer.memory, wiring.flipped(self.memory))
-        wiring.connect(m, fetcher.buffer, buffer.writes[0])
-        for index, reader in enumerate((filler, configurator, storer)):
-            wiring.connect(m, reader.buffer, buffer.reads[index])
-        wiring.connect(m, filler.scratchpad, scratchpad.writes[edges])
-        wiring.connect(m, storer.scratchpad, scratchpad.reads[edges])
+    def _join_memory(self, m: Module) -> None:
+        """Memory of the chip, descriptor buffer, scratchpad and its zeroing."""
+        buffer, scratchpad, scrubber = self.buffer, self.scratchpad, self.scrubber
+        for client, port in zip(
+            (self.fetcher, self.loader, self.filler, self.storer),
+            self.multiplexer.clients,
+            strict=True,
+        ):
+            wiring.connect(m, client.memory, port)
+        wiring.connect(m, self.storer.write, self.multiplexer.write)
+        wiring.connect(m, self.multiplexer.memory, wiring.flipped(self.memory))
+        wiring.connect(m, self.fetcher.buffer, buffer.writes[0])
+        for reader, port in zip(
+            (self.filler, self.configurator, self.storer), buffer.reads, strict=True
+        ):
+            wiring.connect(m, reader.buffer, port)
+        wiring.connect(m, self.filler.scratchpad, scratchpad.writes[-1])
+        wiring.connect(m, self.storer.scratchpad, scratchpad.reads[-1])
+        m.d.comb += [
+            self.multiplexer.regions.eq(self.regions),
+            scrubber.start.eq(self.allocator.scrub),
+            scrubber.window.eq(self.allocator.scrub_window),
+            self.allocator.scrubbing.eq(scrubber.busy),
+            scratchpad.scrub.eq(scrubber.scrub),
+            scratchpad.scrub_row.eq(scrubber.row),
+        ]
 
-        # The array and its edges.
-        wiring.connect(m, loader.context_write, core.context_write)
+    def _join_array(self, m: Module, platform: Any) -> None:
+        """The array: contexts, commands, and an edge port for each row and column."""
+        core, runner, configurator = self.core, self.runner, self.configurator
+        wiring.connect(m, self.loader.context_write, core.context_write)
         wiring.connect(m, runner.command, core.command)
-        ports = [EdgePort(address_bits, depth) for _ in range(edges)]
+        names = [f"west{row}" for row in range(self.pea.rows)]
+        names += [f"north{column}" for column in range(self.pea.columns)]
+        depth = max(self.unit.stream_fifo_depth, MINIMUM_DEPTH)
+        ports = [EdgePort(self.address_bits, depth) for _ in names]
         setups = [*configurator.west, *configurator.north]
         inputs = [*core.west_in, *core.north_in]
         outputs = [*core.west_out, *core.north_out]
-        for index, port in enumerate(ports):
-            name = f"west{index}" if index < pea.rows else f"north{index - pea.rows}"
+        for index, (name, port) in enumerate(zip(names, ports, strict=True)):
             add_block(m, platform, name, port)
             wiring.connect(m, setups[index], port.setup)
             wiring.connect(m, inputs[index], port.array_input)
             wiring.connect(m, outputs[index], port.array_output)
-            wiring.connect(m, port.read, scratchpad.reads[index])
-            wiring.connect(m, port.write, scratchpad.writes[index])
+            wiring.connect(m, port.read, self.scratchpad.reads[index])
+            wiring.connect(m, port.write, self.scratchpad.writes[index])
             m.d.comb += [
                 port.control.epoch.eq(runner.control.epoch),
                 port.control.start.eq(runner.control.start),
                 port.control.drain_epoch.eq(runner.control.drain_epoch),
             ]
         m.d.comb += [
-            runner.headers.eq(loader.headers),
+            runner.headers.eq(self.loader.headers),
             runner.done.eq(core.done),
             runner.advance.eq(core.advance),
             runner.cancel.eq(self.cancel | self.closed.bit_select(runner.run_instance, 1)),
@@ -256,23 +278,11 @@ class TaskBlockUnit(Block):
                 for name in ("holds", "fault", "drain_fault", "damaged")
             ),
         ]
-        self._report_activity(m, fetcher, loader, filler, runner, storer)
-        self._count(m, counters, completer, core, outputs)
-        with m.If(~core.running):
-            for cause, active in (  # the first that applies comes last
-                (CycleCounter.OUTPUT, runner.draining | storer.active),
-                (CycleCounter.FETCH, fetcher.active | fetcher.dispatch.valid),
-                (CycleCounter.CONTEXT, loader.active),
-                (CycleCounter.SCRATCHPAD, allocator.waiting),
-                (CycleCounter.INPUT, filler.active),
-                (CycleCounter.SET_UP, configurator.active),
-            ):
-                with m.If(active):
-                    m.d.comb += counters.cycle.eq(cause)
-        return m
 
-    def _count(self, m: Module, counters: Any, completer: Any, core: Any, outputs: Any) -> None:
-        """Completions, and the cycles of runs; what the others wait for is added by the caller."""
+    def _count(self, m: Module) -> None:
+        """Completions, and each cycle by what the array does or waits for."""
+        core, counters, completer = self.core, self.counters, self.completer
+        outputs = [*core.west_out, *core.north_out]
         blocked = Cat(output.valid & ~output.ready for output in outputs).any()
         m.d.comb += [
             self.counter.eq(counters.value),
@@ -289,20 +299,30 @@ class TaskBlockUnit(Block):
             )
         with m.Elif(core.running):
             m.d.comb += counters.cycle.eq(CycleCounter.GAP)
+        with m.Else():
+            for cause, active in (  # the first that applies comes last
+                (CycleCounter.OUTPUT, self.runner.draining | self.storer.active),
+                (CycleCounter.FETCH, self.fetcher.active | self.fetcher.dispatch.valid),
+                (CycleCounter.CONTEXT, self.loader.active),
+                (CycleCounter.SCRATCHPAD, self.allocator.waiting),
+                (CycleCounter.INPUT, self.filler.active),
+                (CycleCounter.SET_UP, self.configurator.active),
+            ):
+                with m.If(active):
+                    m.d.comb += counters.cycle.eq(cause)
 
-    def _report_activity(
-        self, m: Module, fetcher: Any, loader: Any, filler: Any, runner: Any, storer: Any
-    ) -> None:
+    def _report_activity(self, m: Module) -> None:
+        runner = self.runner
         state = Signal(ActivityState)
         with m.If(runner.running):
             m.d.comb += state.eq(ActivityState.RUN)
-        with m.Elif(runner.draining | storer.active):
+        with m.Elif(runner.draining | self.storer.active):
             m.d.comb += state.eq(ActivityState.OUTPUT)
-        with m.Elif(filler.active):
+        with m.Elif(self.filler.active):
             m.d.comb += state.eq(ActivityState.INPUT)
-        with m.Elif(loader.active):
+        with m.Elif(self.loader.active):
             m.d.comb += state.eq(ActivityState.CONTEXT_LOAD)
-        with m.Elif(fetcher.active):
+        with m.Elif(self.fetcher.active):
             m.d.comb += state.eq(ActivityState.FETCH)
         m.d.sync += [
             self.activity.state.eq(state),
