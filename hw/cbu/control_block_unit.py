@@ -144,9 +144,13 @@ class ControlBlockUnit(Block):
         ]
 
         m.d.sync += self.forget.eq(self.tables.changed)
-        taken, taken_valid = Signal(Event), Signal()
-        event, event_valid, in_table = Signal(Event), Signal(), Signal()
-        closed, in_store = Signal(), Signal()
+        taken = Signal(Event)
+        taken_valid = Signal()
+        event = Signal(Event)
+        event_valid = Signal()
+        in_table = Signal()
+        closed = Signal()
+        in_store = Signal()
         self._admit(m, taken, taken_valid)
         m.d.sync += [
             event.eq(taken),
@@ -174,7 +178,8 @@ class ControlBlockUnit(Block):
         cluster until the tasks that are ready have been dispatched.
         """
         walker, dispatcher = self.walker, self.dispatcher
-        room, calm = Signal(), Signal()
+        room = Signal()
+        calm = Signal()
         m.d.comb += [
             calm.eq(~walker.pressed),
             room.eq(
@@ -223,7 +228,9 @@ class ControlBlockUnit(Block):
     def _arbitrate(self, m: Module) -> Signal:
         """The completion taken in this cycle, one-hot, in rotation among the TBUs."""
         count = self.task_block_units
-        granted, waiting, served = Signal(count), Signal(count), Signal(count)
+        granted = Signal(count)
+        waiting = Signal(count)
+        served = Signal(count)
         later = waiting & ~served
         pool = Mux(later.any(), later, waiting)
         m.d.comb += granted.eq((pool & -pool)[:count])
@@ -355,7 +362,9 @@ class ControlBlockUnit(Block):
     ) -> None:
         """The statistics. Of a closed instance only the queue's length is kept right."""
         statistics, tables = self.statistics, self.tables
-        completion, forecast, token = Signal(), Signal(), Signal()
+        completion = Signal()
+        forecast = Signal()
+        token = Signal()
         arrival: Value = token & (event.kind == TokenKind.ARRIVE)
         m.d.comb += [
             token.eq((event.event == EventKind.TOKEN) & ~closed),

@@ -279,7 +279,8 @@ class BlockEvaluator(wiring.Component):
         stored = self.stored
         arrivals = Signal(len(stored.arrivals) + 1)
         combined = combine(m, self.entry.combine, stored.combined, self.event.value)
-        total, complete = Signal(32), Signal()
+        total = Signal(32)
+        complete = Signal()
         m.d.comb += [
             arrivals.eq(stored.arrivals + 1),
             total.eq(Mux(stored.arrivals == 0, self.event.value, combined)),

@@ -44,7 +44,8 @@ class EventReporter(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        untold, told = Signal(EVENTS), Signal(EVENTS)
+        untold = Signal(EVENTS)
+        told = Signal(EVENTS)
         kept = Signal(EVENTS)
         m.d.comb += kept.eq(self.events & ~self.clear)
         m.d.sync += [

@@ -96,7 +96,8 @@ class InstanceControl(Block):
                 self.last.eq(command.last),
             ]
 
-        wanted, looks = Signal(range(self.instances)), Signal(2)
+        wanted = Signal(range(self.instances))
+        looks = Signal(2)
         m.d.comb += population.instance.eq(wanted)
         with m.FSM() as stages:
             with m.State("IDLE"):

@@ -105,7 +105,8 @@ class ShardTracker(Block):
 
     def _begin(self, m: Module, places: list[data.View]) -> None:
         """Whether a task may take a place, and taking it."""
-        present, chosen = Signal(), Signal(self.groups)
+        present = Signal()
+        chosen = Signal(self.groups)
         key = self.begin_group.as_value()
         for place in places:
             with m.If(place.valid & (place.group.as_value() == key)):

@@ -71,7 +71,8 @@ class StatisticsTable(Block):
         read = memory.read_port(transparent_for=(write,))
         access = memory.read_port(transparent_for=(write,))
 
-        block, new = Signal(BLOCK_BITS), Signal(StatisticsRow)
+        block = Signal(BLOCK_BITS)
+        new = Signal(StatisticsRow)
         old = StatisticsRow(read.data)
         m.d.sync += block.eq(self.block)
         m.d.comb += [

@@ -91,8 +91,11 @@ class ConfigurationTables(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         request, response = self.configuration.request, self.configuration.response
-        offset, write, written = Signal(21), Signal(), Signal(32)
-        access, refused = Signal(), Signal()
+        offset = Signal(21)
+        write = Signal()
+        written = Signal(32)
+        access = Signal()
+        refused = Signal()
         m.submodules.decoder = decoder = _Decoder(self.blocks, self.successors)
         m.d.comb += [
             decoder.offset.eq(offset),
@@ -175,7 +178,8 @@ class ConfigurationTables(Block):
         self, m: Module, decoder: "_Decoder", write: Any, data: Signal, refused: Signal
     ) -> Signal:
         """The cluster's registers; the word the host reads. ``refused``: it may not be written."""
-        word, last_command = Signal(32), Signal(ClusterCommand)
+        word = Signal(32)
+        last_command = Signal(ClusterCommand)
         m.d.comb += self.command.eq(data)
         with m.If(self.command_valid & self.command_accepted):
             m.d.sync += last_command.eq(data)
@@ -231,8 +235,10 @@ class _Decoder(Elaboratable):
         self.offset = Signal(21)
         self.index = Signal(14)
         self.word = Signal(3)
-        self.block, self.successor = Signal(), Signal()
-        self.statistics, self.register = Signal(), Signal()
+        self.block = Signal()
+        self.successor = Signal()
+        self.statistics = Signal()
+        self.register = Signal()
         self.known = Signal()
 
     def elaborate(self, platform: Any) -> Module:

@@ -78,7 +78,8 @@ class TokenStore(Block):
             return Cat(block[:block_bits], (instance ^ upper)[:instance_bits])
 
         # The sweep after reset is for all instances, and nothing is accepted before its end.
-        cleared, started = Signal(range(depth + 1)), Signal()
+        cleared = Signal(range(depth + 1))
+        started = Signal()
         instance = Signal(INSTANCE_BITS)
         m.d.sync += started.eq(self.ready)
         m.d.comb += [

@@ -86,10 +86,16 @@ class SuccessorWalker(Block):
         add_block(m, platform, "queue", self.queue)
         m.d.comb += [self.level.eq(self.queue.level), self.pressed.eq(self.queue.pressed)]
 
-        current, expecting = Signal(Firing), Signal()
-        position, remaining = Signal(SUCCESSOR_INDEX_BITS), Signal(8)
-        walking, available, advance, direct = Signal(), Signal(), Signal(), Signal()
-        last, discard = Signal(), Signal()
+        current = Signal(Firing)
+        expecting = Signal()
+        position = Signal(SUCCESSOR_INDEX_BITS)
+        remaining = Signal(8)
+        walking = Signal()
+        available = Signal()
+        advance = Signal()
+        direct = Signal()
+        last = Signal()
+        discard = Signal()
         m.d.comb += [
             last.eq(advance & (remaining == 1)),
             discard.eq(self.closed.bit_select(current.instance, 1)),
@@ -177,8 +183,14 @@ class SuccessorWalker(Block):
         """The token for the successor at hand, and whether the walk goes on."""
         successor, packet = self.successor, Signal(ControlPacket)
         token = packet.token
-        fault, expect, forecast, in_map = Signal(), Signal(), Signal(), Signal()
-        chosen, local, free, room = Signal(), Signal(), Signal(), Signal()
+        fault = Signal()
+        expect = Signal()
+        forecast = Signal()
+        in_map = Signal()
+        chosen = Signal()
+        local = Signal()
+        free = Signal()
+        room = Signal()
         own = (successor.destination.x == self.x) & (successor.destination.y == self.y)
         m.d.comb += [
             fault.eq(current.mode == FiringMode.FAULT),
@@ -239,7 +251,8 @@ class SuccessorWalker(Block):
     def _number(self, m: Module, current: data.View, token: data.View, announces: Value) -> None:
         """The token's index: the firing's or, in a map, that of the token, by the entry's rule."""
         own = current.value[MAP_COUNT_BITS : MAP_COUNT_BITS + INDEX_BITS]
-        kept, outer = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        kept = Signal(INDEX_BITS)
+        outer = Signal(INDEX_BITS)
         m.d.comb += [kept.eq(current.index), outer.eq(current.index >> self.inner_bits)]
         with m.If(current.mode == FiringMode.MAP):
             with m.If(announces):
@@ -261,7 +274,9 @@ class _Stack:
         m.submodules.suspended = memory = Memory(shape=Firing, depth=depth, init=[])
         write, read = memory.write_port(), memory.read_port()
         self.level = Signal(range(depth + 1))
-        self.full, self.push, self.pop = Signal(), Signal(), Signal()
+        self.full = Signal()
+        self.push = Signal()
+        self.pop = Signal()
         self.top = read.data
         m.d.comb += [
             self.full.eq(self.level == depth),

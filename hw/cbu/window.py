@@ -65,7 +65,9 @@ class TaskWindow(Block):
         write, read = memory.write_port(), memory.read_port(domain="comb")
         slots = [Signal(range(depth), init=i, name=f"slot{i}") for i in range(depth)]
         masks = [Signal(len(self.enter_mask), name=f"mask{i}") for i in range(depth)]
-        single, present, hits = Signal(depth), Signal(depth), Signal(depth)
+        single = Signal(depth)
+        present = Signal(depth)
+        hits = Signal(depth)
         leaves = Signal(depth)  # the task noted; below it others may be set
         m.d.comb += [
             self.full.eq(present[-1]),

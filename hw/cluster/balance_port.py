@@ -73,8 +73,10 @@ class BalancePort(Block):
         connect(m, flipped(self.configuration), flipped(self.others))
         request, response = self.configuration.request, self.configuration.response
         offset = request.payload.offset
-        mine, place = Signal(), offset[2:REGION_BITS]
-        error, balance = Signal(), Signal(BALANCE_BITS)
+        mine = Signal()
+        place = offset[2:REGION_BITS]
+        error = Signal()
+        balance = Signal(BALANCE_BITS)
         m.d.comb += mine.eq(
             offset[REGION_BITS:] == ConfigurationRegion.TOKEN_BALANCE >> REGION_BITS
         )

@@ -36,7 +36,8 @@ class ConfigurationSplitter(Block):
     def elaborate(self, platform: Any) -> Module:
         """Remember whose answer is due."""
         m = Module()
-        busy, side = Signal(), Signal()
+        busy = Signal()
+        side = Signal()
         request, response = self.configuration.request, self.configuration.response
         chosen = request.payload.offset[UNIT_BIT:].any()
         for target, number in ((self.control, 0), (self.units, 1)):

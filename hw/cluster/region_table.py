@@ -66,10 +66,13 @@ class RegionTable(Block):
         ]
         m.d.comb += self.regions.eq(Cat(entries))
         request, response = self.configuration.request, self.configuration.response
-        offset, write, written = Signal.like(request.payload.offset), Signal(), Signal(32)
+        offset = Signal.like(request.payload.offset)
+        write = Signal()
+        written = Signal(32)
         index = offset[2:16]
         aligned = offset[:2] == 0
-        region, counter = Signal(), Signal()
+        region = Signal()
+        counter = Signal()
         unit_bits = (COUNTERS - 1).bit_length()
         m.d.comb += [
             region.eq(

@@ -125,15 +125,20 @@ class RemoteRequester(Block):
     def _request_side(self, m: Module, platform: Any) -> None:
         """Choose a client, send the head, then the words of a write, two a flit."""
         count = len(self.clients)
-        request, grant, choosing = Signal(count), Signal(count), Signal()
+        request = Signal(count)
+        grant = Signal(count)
+        choosing = Signal()
         owner = Signal(range(count))
         head = Signal(PacketHead)
         words_left = Signal(LENGTH_BITS + 1)
-        exists, wanted = Signal(), Signal()
+        exists = Signal()
+        wanted = Signal()
         m.d.comb += exists.eq(wanted & ~self._jammed)
         low = Signal(32)
         has_low = Signal()
-        word, word_valid, word_taken = Signal(32), Signal(), Signal()
+        word = Signal(32)
+        word_valid = Signal()
+        word_taken = Signal()
         m.d.comb += request.eq(Cat(client.request.valid for client in self.clients) & ~self._busy)
         m.d.comb += grant.eq(arbitrate(m, platform, "arbiter", request, choosing))
         with m.Switch(owner):
@@ -227,12 +232,15 @@ class RemoteRequester(Block):
         owner = Signal(range(count))
         words_left = Signal(LENGTH_BITS + 1)
         high = Signal()
-        error, parity, network = Signal(), Signal(), Signal()
+        error = Signal()
+        parity = Signal()
+        network = Signal()
         is_data = Signal()
         # an answer that does not end with its last word: one of them was damaged
         spoilt = is_data & (words_left == 1) & ~self.eject.payload.tail
         silence = Signal(range(self.timeout + 1))
-        offered, taken = Signal(), Signal()
+        offered = Signal()
+        taken = Signal()
         word = Signal(32)
         with m.Switch(owner):
             for i, client in enumerate(self.clients):

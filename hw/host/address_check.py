@@ -99,8 +99,11 @@ class AddressCheck(Block):
             self.address.ready.eq(queue.w_rdy),
         ]
         last, leaves_page = self._end(m, burst)
-        user, allowed = Signal(), Signal(USER_REGIONS)
-        missing, malformed, outside = Signal(), Signal(), Signal()
+        user = Signal()
+        allowed = Signal(USER_REGIONS)
+        missing = Signal()
+        malformed = Signal()
+        outside = Signal()
         checked = self.checked
         with m.FSM():
             with m.State("END"), m.If(queue.r_rdy):
@@ -144,8 +147,11 @@ class AddressCheck(Block):
     def _end(self, m: Module, burst: data.View) -> tuple[Signal, Signal]:
         """The address of the burst's last byte (registered), and whether it leaves the page."""
         incrementing = burst.burst == Burst.INCR
-        aligned, span = Signal(PAGE_BITS), Signal(PAGE_BITS)
-        last, leaves_page, inside = Signal(32), Signal(), Signal(2)
+        aligned = Signal(PAGE_BITS)
+        span = Signal(PAGE_BITS)
+        last = Signal(32)
+        leaves_page = Signal()
+        inside = Signal(2)
         m.d.comb += [
             inside.eq(_low_bits(burst.size)),
             aligned.eq(Cat(burst.addr[:2] & ~inside, burst.addr[2:PAGE_BITS])),

@@ -55,9 +55,12 @@ class AxiLiteSlave(Block):
         """Build the slave's state machine."""
         m = Module()
         bus, access = self.bus, self.access
-        read_next, misused = Signal(), Signal()
-        write_wanted, read_wanted = Signal(), Signal()
-        address, answer = Signal(ADDRESS_BITS), Signal(2)
+        read_next = Signal()
+        misused = Signal()
+        write_wanted = Signal()
+        read_wanted = Signal()
+        address = Signal(ADDRESS_BITS)
+        answer = Signal(2)
         m.d.comb += [
             write_wanted.eq(bus.awvalid & bus.wvalid & ~(read_next & bus.arvalid)),
             read_wanted.eq(bus.arvalid & ~write_wanted),

@@ -96,11 +96,16 @@ class InstanceCommander(Block):
     def elaborate(self, platform: Any) -> Module:
         """Build the state machine."""
         m = Module()
-        self._phase, self._sum = Signal(Phase), Signal(BALANCE_BITS)
-        self._x, self._y = Signal(COORDINATE_BITS), Signal(COORDINATE_BITS)
-        self._first, self._last = Signal(INSTANCE_BITS), Signal(INSTANCE_BITS)
-        self._last_cluster, self._at_last = Signal(), Signal()
-        self._give_up, self._elapsed = Signal(), Signal(32)
+        self._phase = Signal(Phase)
+        self._sum = Signal(BALANCE_BITS)
+        self._x = Signal(COORDINATE_BITS)
+        self._y = Signal(COORDINATE_BITS)
+        self._first = Signal(INSTANCE_BITS)
+        self._last = Signal(INSTANCE_BITS)
+        self._last_cluster = Signal()
+        self._at_last = Signal()
+        self._give_up = Signal()
+        self._elapsed = Signal(32)
         known = Signal()
         m.d.comb += [
             self._last_cluster.eq((self._x == self.columns - 1) & (self._y == self.rows - 1)),

@@ -60,12 +60,18 @@ class CompletionQueue(Block):
         m.submodules.tokens = tokens = Memory(shape=Token, depth=self.depth, init=[])
         enter, head = tokens.write_port(), tokens.read_port(domain="comb")
         look = tokens.read_port(domain="comb")
-        first, next_free = Signal(range(self.depth)), Signal(range(self.depth))
+        first = Signal(range(self.depth))
+        next_free = Signal(range(self.depth))
         level = Signal(range(self.depth + 1))
         struck = Signal(self.depth)
-        place, searched = Signal(range(self.depth)), Signal()
-        searching, strike, enters, leaves = Signal(), Signal(), Signal(), Signal()
-        gone, known = Signal(), Signal()
+        place = Signal(range(self.depth))
+        searched = Signal()
+        searching = Signal()
+        strike = Signal()
+        enters = Signal()
+        leaves = Signal()
+        gone = Signal()
+        known = Signal()
         one = Const(1, self.depth)
         m.d.comb += [
             self.present.eq((level != 0) & known & ~gone),
@@ -106,7 +112,9 @@ class CompletionQueue(Block):
         fresh = (one << next_free) & enters.replicate(self.depth)
         m.d.sync += struck.eq((struck & ~fresh[: self.depth]) | hit)
         taken = leaves & ~gone
-        came, went, lost = Signal(), Signal(), Signal()
+        came = Signal()
+        went = Signal()
+        lost = Signal()
         m.d.sync += [
             came.eq(enters),
             went.eq(taken),
@@ -130,7 +138,8 @@ class CompletionQueue(Block):
         A place is read in one cycle and judged in the next. None is judged twice.
         """
         first, level = queue
-        looked, looking = Signal(range(self.depth)), Signal()
+        looked = Signal(range(self.depth))
+        looking = Signal()
         instance = Signal.like(Value.cast(token.instance))
         distance = Signal(range(self.depth))
         m.d.sync += [looked.eq(place), looking.eq(searching), instance.eq(token.instance)]

@@ -65,7 +65,8 @@ class InstanceTable(Block):
         def only_if(condition: Value, bits: Value) -> Value:
             return bits & condition.replicate(self.instances)
 
-        started, ended = Signal(self.instances), place("ended", self.ended)
+        started = Signal(self.instances)
+        ended = place("ended", self.ended)
         cleared = place("cleared", self.cleared)
         m.d.sync += started.eq(place("started", self.started))
         starts, ends, clears = (
@@ -80,7 +81,9 @@ class InstanceTable(Block):
             self.started_active.eq((active & started).any()),
             self.cleared_active.eq((active & cleared).any()),
         ]
-        begun, over, removed = Signal(), Signal(), Signal()
+        begun = Signal()
+        over = Signal()
+        removed = Signal()
         m.d.sync += [
             active.eq((active | starts) & ~ends & ~clears),
             begun.eq((starts & ~active).any()),

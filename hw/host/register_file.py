@@ -91,7 +91,9 @@ class RegisterFile(Block):
         self._errors: dict[str, Value] = {}
         self._selected = {name: Signal(name=f"selects_{name}") for name in BY_NAME}
         self._hits = {name: Signal(name=f"hits_{name}") for name in BY_NAME}
-        self._permitted, self._allowed, self._refused = Signal(), Signal(), Signal()
+        self._permitted = Signal()
+        self._allowed = Signal()
+        self._refused = Signal()
         for name, register in BY_NAME.items():
             m.d.sync += self._hits[name].eq(self.access.address == register.offset)
             m.d.comb += self._selected[name].eq(
@@ -222,7 +224,10 @@ class RegisterFile(Block):
     def _receive(self, m: Module) -> None:
         """Tokens for the host: to a completion queue, to the events, or to nowhere."""
         token, supervisor, user = self._staged(m), *self._pairs.values()
-        notice, unwanted, for_user, for_supervisor = Signal(), Signal(), Signal(), Signal()
+        notice = Signal()
+        unwanted = Signal()
+        for_user = Signal()
+        for_supervisor = Signal()
         comes = self._coming & self._taken
         m.d.comb += [
             notice.eq((token.kind != TokenKind.COMPLETE) & (token.kind != TokenKind.FAULT)),
@@ -246,7 +251,8 @@ class RegisterFile(Block):
     def _staged(self, m: Module) -> Signal:
         """The token for the host that is looked at: it waits here for its place in a queue."""
         token = Signal(Token)
-        self._coming, self._taken = Signal(), Signal()
+        self._coming = Signal()
+        self._taken = Signal()
         m.d.comb += self.token_in.ready.eq(~self._coming | self._taken)
         with m.If(self.token_in.ready):
             m.d.sync += [
@@ -258,7 +264,8 @@ class RegisterFile(Block):
     def _events(self, m: Module, token: Signal, comes: Value) -> None:
         """What notices told, and the cluster of the latest."""
         events, word = Signal(32, name="event_bits"), Signal(32, name="event_source_word")
-        raised, cleared = Signal(32), Signal(32)
+        raised = Signal(32)
+        cleared = Signal(32)
         event, cluster = token.block[:5], token.index
         fields = {"x": cluster[:5], "y": cluster[5:10], "event": event}
         for field in BY_NAME["event_source"].fields:

@@ -53,7 +53,8 @@ class TokenQueue(Block):
         m.submodules.queue = queue = SyncFIFOBuffered(width=width, depth=self.depth)
         packet = data.View(data.Layout.cast(ControlPacket), queue.r_data)
         discarded = Signal()
-        older, leaves = Signal(range(self.depth + 1)), Signal()
+        older = Signal(range(self.depth + 1))
+        leaves = Signal()
         m.d.comb += [
             queue.w_data.eq(self.packet),
             queue.w_en.eq(self.push),

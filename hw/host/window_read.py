@@ -51,8 +51,10 @@ class WindowRead(Block):
         """Build the state machine."""
         m = Module()
         bus, memory = self.bus, self.memory
-        address, left = Signal(32), Signal(9)
-        size, burst = Signal(3), Signal(2)
+        address = Signal(32)
+        left = Signal(9)
+        size = Signal(3)
+        burst = Signal(2)
         response = Signal(2)
         whole = Signal()
         chunk = Signal(range(self.burst_words + 1))

@@ -58,13 +58,18 @@ class WindowWrite(Block):
         words = Memory(shape=DATA_BITS, depth=self.burst_words, init=[])
         m.submodules.words = words
         self._store, self._fetch = words.write_port(), words.read_port(domain="comb")
-        self._address, self._left = Signal(32), Signal(9)
-        self._size, self._burst = Signal(3), Signal(2)
-        self._identifier, self._response = Signal(ID_BITS), Signal(2)
-        self._count, self._sent = Signal(range(self.burst_words + 1)), Signal(range(64))
+        self._address = Signal(32)
+        self._left = Signal(9)
+        self._size = Signal(3)
+        self._burst = Signal(2)
+        self._identifier = Signal(ID_BITS)
+        self._response = Signal(2)
+        self._count = Signal(range(self.burst_words + 1))
+        self._sent = Signal(range(64))
         self._ended = Signal()
         """The beat with WLAST was taken."""
-        self._group_word, self._group_strobe = Signal(30), Signal(4)
+        self._group_word = Signal(30)
+        self._group_strobe = Signal(4)
         self._next_word = Signal(30)
         """The word behind the group's last."""
         with m.FSM():

@@ -116,8 +116,10 @@ class MemoryBank(Block):
         )
         reader = storage.read_port()
         writer = storage.write_port(granularity=9)
-        asked, passed = Signal(self.address_bits), Signal.like(writer.data)
-        passed_address, passed_bytes = Signal(self.address_bits), Signal(WORD_BYTES)
+        asked = Signal(self.address_bits)
+        passed = Signal.like(writer.data)
+        passed_address = Signal(self.address_bits)
+        passed_bytes = Signal(WORD_BYTES)
         m.d.comb += [reader.en.eq(self.read_requests.any()), reader.addr.eq(address)]
         m.d.sync += [
             writer.addr.eq(written.address),

@@ -58,8 +58,11 @@ class BurstServer(Block):
         burst = data.StructLayout(
             {"write": 1, "mask": 4, "remaining": LENGTH_BITS, "address": bits, "error": 1}
         )
-        incoming, waiting, current = Signal(burst), Signal(burst), Signal(burst)
-        waiting_valid, active = Signal(), Signal()
+        incoming = Signal(burst)
+        waiting = Signal(burst)
+        current = Signal(burst)
+        waiting_valid = Signal()
+        active = Signal()
         request = MemoryRequest(memory.request.payload.as_value())
         first = request.address[2:OFFSET_BITS]
         beyond = Signal(OFFSET_BITS - 1)
@@ -75,14 +78,16 @@ class BurstServer(Block):
 
         # Words in flight enter a stage that lasts as long as the memory's read latency.
         stage = data.StructLayout({"read": 1, "last": 1, "error": 1})
-        flight, flight_valid = Signal(stage), Signal()
+        flight = Signal(stage)
+        flight_valid = Signal()
         m.submodules.responses = responses = SyncFIFO(
             width=data.Layout.cast(MemoryResponse).size, depth=RESPONSE_DEPTH
         )
         room = Signal()
         m.d.comb += room.eq(responses.level + flight_valid < RESPONSE_DEPTH)
 
-        step, last = Signal(), Signal()
+        step = Signal()
+        last = Signal()
         writing = active & current.write
         m.d.comb += [
             last.eq(current.remaining == 0),

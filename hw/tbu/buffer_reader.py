@@ -49,7 +49,9 @@ class BufferReader(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         address = Signal.like(self.address)
-        left, asked, last = Signal(COUNT_BITS), Signal(COUNT_BITS), Signal()
+        left = Signal(COUNT_BITS)
+        asked = Signal(COUNT_BITS)
+        last = Signal()
         request = self.read.request
         taken = request.valid & request.ready
         seen = Signal()

@@ -44,7 +44,9 @@ class BurstLimiter(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        under_way, offered, passes = Signal(COUNT_BITS), Signal(), Signal()
+        under_way = Signal(COUNT_BITS)
+        offered = Signal()
+        passes = Signal()
         request = self.request
         m.d.comb += [
             passes.eq(((under_way < GENTLE_BURSTS) | ~self.gentle | offered) & ~under_way.all()),

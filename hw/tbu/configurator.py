@@ -83,8 +83,12 @@ class StreamConfigurator(Block):
 
         task = Signal(self.task.payload.shape())
         group = Signal(StreamGroup)
-        groups_left, ports_left = Signal(8), Signal(6)
-        busy, begin, load, commit = Signal(), Signal(), Signal(), Signal()
+        groups_left = Signal(8)
+        ports_left = Signal(6)
+        busy = Signal()
+        begin = Signal()
+        load = Signal()
+        commit = Signal()
         selected = Signal(max(self.pea.rows, self.pea.columns))  # port of the edge, one-hot
         address = Signal(self.buffer_bits)
         entries = task.input_count + task.output_count
@@ -97,7 +101,8 @@ class StreamConfigurator(Block):
         ]
 
         # ``here``: the task has come, ``task`` is more than the announcement of it.
-        here, damaged = Signal(), Signal()
+        here = Signal()
+        damaged = Signal()
         coming = self.task.valid & self.task.ready
         with m.If(coming):
             m.d.sync += [task.eq(self.task.payload), here.eq(1)]

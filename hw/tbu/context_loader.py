@@ -88,13 +88,18 @@ class ContextLoader(Block):
         wiring.connect(m, limiter.request, wiring.flipped(self.memory.request))
         wiring.connect(m, writer.context_write, wiring.flipped(self.context_write))
 
-        task, status, holds = Signal(task_layout(self.pea)), Signal(Status), Signal()
+        task = Signal(task_layout(self.pea))
+        status = Signal(Status)
+        holds = Signal()
         image = Signal(data.ArrayLayout(32, KERNEL_TABLE_ENTRY_WORDS))  # offset, length
         header = Signal(KernelHeader)
         header_words = data.ArrayLayout(32, HEADER_WORDS)(header.as_value())
-        left, index, error = Signal(16), Signal(2), Signal(Status)
+        left = Signal(16)
+        index = Signal(2)
+        error = Signal(Status)
         entry_offset = Signal(OFFSET_BITS)
-        slots, legal = Signal(LENGTH_BITS + 2), Signal()
+        slots = Signal(LENGTH_BITS + 2)
+        legal = Signal()
         needed = Signal(32)  # words of an image with these slots; a cycle behind them
         response = self.memory.response
         m.d.comb += [

@@ -59,8 +59,11 @@ class DescriptorChecker(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        word, valid = Signal(32), Signal()  # a register in front keeps the checks off the bus
-        entries_left, index = Signal(9), Signal(range(STREAM_GROUP_WORDS))
+        # a register in front keeps the checks off the bus
+        word = Signal(32)
+        valid = Signal()
+        entries_left = Signal(9)
+        index = Signal(range(STREAM_GROUP_WORDS))
         m.d.sync += [word.eq(self.word), valid.eq(self.valid)]
 
         in_entry = entries_left != 0
@@ -93,7 +96,9 @@ class DescriptorChecker(Block):
         entering = (group.edge == Edge.WEST_IN) | (group.edge == Edge.NORTH_IN)
         west = (group.edge == Edge.WEST_IN) | (group.edge == Edge.WEST_OUT)
         leaving = ~entering | (group.mode == StreamMode.COMPUTED)
-        past, ports, double = Signal(7), Signal(most), Signal()
+        past = Signal(7)
+        ports = Signal(most)
+        double = Signal()
         m.d.comb += [
             past.eq(group.first_port + group.port_count),
             ports.eq(Cat((group.first_port <= p) & (p < past) for p in range(most))),

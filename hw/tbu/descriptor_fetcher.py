@@ -83,11 +83,17 @@ class DescriptorFetcher(Block):
         wiring.connect(m, requester.request, limiter.asked)
         wiring.connect(m, limiter.request, wiring.flipped(self.memory.request))
 
-        dispatch, prepared, started = Signal(Dispatch), Signal(), Signal(32)
+        dispatch = Signal(Dispatch)
+        prepared = Signal()
+        started = Signal(32)
         header = Signal(DescriptorHeader)
-        slot, held = Signal(range(DESCRIPTOR_SLOTS)), Signal(range(DESCRIPTOR_SLOTS + 1))
-        left, position = Signal(16), Signal(range(self.descriptor_words))
-        fault, header_wrong = Signal(Status), Signal()  # fault: the first of the memory
+        slot = Signal(range(DESCRIPTOR_SLOTS))
+        held = Signal(range(DESCRIPTOR_SLOTS + 1))
+        left = Signal(16)
+        position = Signal(range(self.descriptor_words))
+        # fault: the first of the memory
+        fault = Signal(Status)
+        header_wrong = Signal()
 
         # Every word goes to the buffer; a word in the register is stored before the next comes.
         response = self.memory.response

@@ -84,9 +84,14 @@ class DispatchQueue(Block):
         m = Module()
         width = data.Layout.cast(Dispatch).size
         m.submodules.queue = queue = SyncFIFO(width=width, depth=self.depth)
-        hinted, hinted_valid = Signal(Dispatch), Signal()
-        prepared, present = Signal(Dispatch), Signal()  # the task that is in the stages
-        undecided, matches, offers = Signal(), Signal(), Signal()
+        hinted = Signal(Dispatch)
+        hinted_valid = Signal()
+        # the task that is in the stages
+        prepared = Signal(Dispatch)
+        present = Signal()
+        undecided = Signal()
+        matches = Signal()
+        offers = Signal()
         decision = Signal(PreparedVerdict)  # what the verdict was in the cycle before
         dispatch, verdict = self.dispatch.payload, self.verdict
         m.d.comb += [

@@ -49,8 +49,10 @@ class ImageWriter(Block):
         m = Module()
         target = self.context_write
         part = Signal(range(INSTRUCTION_WORDS))
-        low, high = Signal(32), Signal(32)
-        slot, element = Signal.like(target.slot), Signal.like(target.element)
+        low = Signal(32)
+        high = Signal(32)
+        slot = Signal.like(target.slot)
+        element = Signal.like(target.element)
         complete = self.valid & (part == INSTRUCTION_WORDS - 1)
         m.d.sync += target.enable.eq(complete)
         with m.If(self.begin):

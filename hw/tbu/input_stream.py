@@ -75,11 +75,14 @@ class InputStream(Block):
         add_block(m, platform, "pending_stream", pending := PendingStream(bits))
         add_block(m, platform, "generator", generator := AffineGenerator(bits))
         wiring.connect(m, wiring.flipped(self.setup), pending.setup)
-        element, window, gather = Signal(Element), Signal(window_layout()), Signal()
+        element = Signal(Element)
+        window = Signal(window_layout())
+        gather = Signal()
         epoch = Signal(EPOCH_BITS)  # of the addresses: the array's, or the one after
 
         # The next epoch's addresses follow as soon as this one's are out.
-        activate, live = Signal(), Signal()
+        activate = Signal()
+        live = Signal()
         dead = Signal()  # an affine address was outside: no further ones
         m.d.comb += [
             live.eq(generator.valid & ~dead),
@@ -103,10 +106,14 @@ class InputStream(Block):
                 {"address": bits, "error": 1, "element": Element, "epoch": EPOCH_BITS}
             )
         )
-        request_valid, request_taken, produce = Signal(), Signal(), Signal()
+        request_valid = Signal()
+        request_taken = Signal()
+        produce = Signal()
         following, second, second_valid = (Signal.like(request), Signal.like(request), Signal())
         # A register in front of the addition keeps the offsets' queue off its path.
-        offset, offset_valid, offset_used = Signal(32), Signal(), Signal()
+        offset = Signal(32)
+        offset_valid = Signal()
+        offset_used = Signal()
         own_offset = gather & (self.offset_epoch == epoch)
         m.d.comb += self.offsets.ready.eq(own_offset & (~offset_valid | offset_used))
         with m.If(self.offsets.valid & self.offsets.ready):
@@ -144,9 +151,12 @@ class InputStream(Block):
             m.d.sync += [second.eq(following), second_valid.eq(1)]
 
         # In flight: one cycle in the memory, one to pick the element.
-        flight, captured = Signal.like(request), Signal.like(request)
-        flight_valid, captured_valid = Signal(), Signal()
-        word, parity = Signal(32), Signal.like(self.read.parity)
+        flight = Signal.like(request)
+        captured = Signal.like(request)
+        flight_valid = Signal()
+        captured_valid = Signal()
+        word = Signal(32)
+        parity = Signal.like(self.read.parity)
         m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=self.depth)
         damaged = ~captured.error & is_damaged(word, parity)
         room = queue.level + flight_valid + captured_valid < self.depth
@@ -170,7 +180,9 @@ class InputStream(Block):
         head = Signal(
             data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
         )
-        head_valid, present, future = Signal(), Signal(), Signal()
+        head_valid = Signal()
+        present = Signal()
+        future = Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
         coming = (
             queue.r_rdy
@@ -199,7 +211,8 @@ class InputStream(Block):
 def _pick(m: Module, word: Value, request: data.View) -> Value:
     """The element at the request's address in ``word``, extended to 32 bits."""
     byte = word.word_select(request.address[:2], 8)
-    extended, result = Signal(32), Signal(32)
+    extended = Signal(32)
+    result = Signal(32)
     sign = byte[7] & (request.element == Element.BYTE_SIGNED)
     m.d.comb += [
         extended.eq(Cat(byte, sign.replicate(24))),

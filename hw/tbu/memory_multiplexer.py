@@ -149,7 +149,9 @@ class MemoryMultiplexer(Block):
         """The memory's answer, or one made here, to the client whose turn it is."""
         owner, response = layout(owners.r_data), self.memory.response
         given = Signal(LENGTH_BITS)  # words of a refused burst answered so far
-        answer, valid, taken = Signal(Answer), Signal(), Signal()
+        answer = Signal(Answer)
+        valid = Signal()
+        taken = Signal()
         made = owners.r_rdy & owner.refused
         failure = Mux(
             response.payload.parity,

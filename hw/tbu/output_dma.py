@@ -48,7 +48,9 @@ class OutputDma(TransferDma):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         parts = self._transfers(m, platform)
-        for_result, no_result = Signal(), Signal()  # no: its address lies outside the window
+        # no: its address lies outside the window
+        for_result = Signal()
+        no_result = Signal()
         settled = self._read(m, parts, for_result, no_result)
         task = parts.task
         self._report(m, parts, self.stored.payload)
@@ -82,7 +84,8 @@ class OutputDma(TransferDma):
         Returns: nothing of the task's rows is under way.
         """
         task, row, outcome = parts.task, parts.row, parts.outcome
-        flight, result_flight = Signal(), Signal()
+        flight = Signal()
+        result_flight = Signal()
         m.submodules.queue = queue = SyncFIFO(width=32, depth=QUEUE_DEPTH)
         read = self.scratchpad.request
         moved = read.valid & read.ready & ~for_result

@@ -76,7 +76,8 @@ class OutputStream(Block):
         add_block(m, platform, "pending_stream", pending := PendingStream(bits))
         add_block(m, platform, "generator", generator := AffineGenerator(bits))
         wiring.connect(m, wiring.flipped(self.setup), pending.setup)
-        element, window = Signal(Element), Signal(window_layout())
+        element = Signal(Element)
+        window = Signal(window_layout())
         pending_gather = Signal()
         with m.If(self.setup.load):
             m.d.sync += pending_gather.eq(self.gather)
@@ -94,8 +95,11 @@ class OutputStream(Block):
             m.d.sync += taking.eq(pending.enabled)
 
         # The set-up in use is that of the oldest words.
-        epoch, activate = Signal(EPOCH_BITS), Signal()
-        gather, scatter, have_offset = Signal(), Signal(), Signal()
+        epoch = Signal(EPOCH_BITS)
+        activate = Signal()
+        gather = Signal()
+        scatter = Signal()
+        have_offset = Signal()
         offset = Signal(32)
         word_valid = queue.r_rdy & (head.epoch == epoch)
         m.d.comb += [
@@ -133,7 +137,8 @@ class OutputStream(Block):
         request, second, following = (
             Signal(layout, name=name) for name in ("request", "second", "following")
         )
-        request_valid, second_valid = Signal(), Signal()
+        request_valid = Signal()
+        second_valid = Signal()
         free = ~request_valid | self.write.request.ready
         address, error, store, consume = (
             Signal.like(generator.address),

@@ -54,8 +54,11 @@ class RegionChecker(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        held, held_valid, last = Signal.like(self.request.payload), Signal(), Signal(33)
-        free, taken = Signal(), Signal()
+        held = Signal.like(self.request.payload)
+        held_valid = Signal()
+        last = Signal(33)
+        free = Signal()
+        taken = Signal()
         request = self.request.payload.request
         m.d.comb += [
             free.eq(~self.checked.valid | self.checked.ready),

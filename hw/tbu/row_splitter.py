@@ -55,7 +55,8 @@ class RowSplitter(Block):
         m = Module()
         bits = self.address_bits
         current = Signal(Transfer)  # rows == 0: none
-        checked, legal = Signal(), Signal()
+        checked = Signal()
+        legal = Signal()
         first = current.scratchpad_address
         end = Signal(bits + 1)  # byte after the row, with the carry
         fits = Signal()

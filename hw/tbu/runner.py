@@ -73,14 +73,18 @@ class Runner(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         layout = task_layout(self.pea)
-        run, drain = Signal(layout), Signal(layout)
-        run_valid, drain_valid = Signal(), Signal()
+        run = Signal(layout)
+        drain = Signal(layout)
+        run_valid = Signal()
+        drain_valid = Signal()
         control = self.control
         incoming = self.task.payload
         healthy = incoming.status == Status.OK
 
         # Start. An offered command stays offered: its condition can only become false by it.
-        start, move = Signal(), Signal()  # into running; from running into draining
+        # into running; from running into draining
+        start = Signal()
+        move = Signal()
         skip = Signal()  # a failed task passes when nobody is ahead of it
         header = Array(self.headers[bank] for bank in range(self.pea.context_banks))[incoming.bank]
         m.d.comb += [
@@ -109,8 +113,13 @@ class Runner(Block):
         m.d.sync += control.epoch.eq(control.epoch + control.start)
 
         # Run. It is over when the array says so, or when it was stopped.
-        cycles, trouble, over, finishing = Signal(32), Signal(), Signal(), Signal()
-        status, leave = Signal(Status), Signal()  # leave: from draining to the next stage
+        cycles = Signal(32)
+        trouble = Signal()
+        over = Signal()
+        finishing = Signal()
+        # leave: from draining to the next stage
+        status = Signal(Status)
+        leave = Signal()
         m.d.comb += [
             self.running.eq(run_valid & ~over),
             self.stop.eq(self.running & trouble),

@@ -47,7 +47,8 @@ class StartGate(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         task, passed, verdict = self.task.payload, self.passed.payload, self.verdict
-        opens, go = Signal(), Signal()
+        opens = Signal()
+        go = Signal()
         m.d.comb += [
             go.eq(verdict.verdict == Verdict.GO),
             opens.eq(~task.prepared | (verdict.verdict != Verdict.NONE)),

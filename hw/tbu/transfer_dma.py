@@ -103,7 +103,8 @@ class TransferDma(Block):
         add_block(m, platform, "outcome", outcome)
         wiring.connect(m, engine.request, wiring.flipped(self.memory.request))
         wiring.connect(m, engine.buffer, wiring.flipped(self.buffer))
-        task, read = Signal(self.task_layout), Signal(self.task_layout)
+        task = Signal(self.task_layout)
+        read = Signal(self.task_layout)
         row = Signal(engine.row.payload.shape())
         parts = Transfers(engine, outcome, task, row, Signal(), Signal(), Signal())
         m.d.comb += [

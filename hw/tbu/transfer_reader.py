@@ -72,8 +72,10 @@ class TransferReader(Block):
         wiring.connect(m, reader.read, wiring.flipped(self.buffer))
         entry = Signal(DmaEntry)
         words = data.ArrayLayout(32, DMA_ENTRY_WORDS)(entry.as_value())
-        address, left = Signal(self.address_bits), Signal(8)
-        factor, stride = Signal(INDEX_BITS), Signal(32)
+        address = Signal(self.address_bits)
+        left = Signal(8)
+        factor = Signal(INDEX_BITS)
+        stride = Signal(32)
         transfer = self.transfer
         m.d.comb += [reader.address.eq(address), reader.count.eq(DMA_ENTRY_WORDS)]
         with m.If(reader.valid):

@@ -39,7 +39,9 @@ class TransferStatus(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        first, damaged, outside = Signal(Status), Signal(), Signal()
+        first = Signal(Status)
+        damaged = Signal()
+        outside = Signal()
         refused = first != Status.OK
         m.d.comb += [
             self.failed.eq(refused | damaged | outside),

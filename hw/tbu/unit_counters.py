@@ -39,7 +39,8 @@ class UnitCounters(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         counters: list[Any] = [Const(0, COUNTER_BITS)] * COUNTERS
-        completed, status = Signal(), Signal(Status)
+        completed = Signal()
+        status = Signal(Status)
         m.d.sync += [completed.eq(self.completed), status.eq(self.status)]
         for member in Status:
             counters[member.value] = counter = Signal(COUNTER_BITS, name=member.name.lower())

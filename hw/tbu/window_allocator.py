@@ -59,7 +59,9 @@ class WindowAllocator(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        owned, upper, wanted = Signal(2), Signal(), Signal(2)
+        owned = Signal(2)
+        upper = Signal()
+        wanted = Signal(2)
         incoming = self.task.payload
         healthy = incoming.status == Status.OK
         free = Signal()
@@ -74,7 +76,8 @@ class WindowAllocator(Block):
             ),
             self.waiting.eq(self.task.valid & healthy & ~(free & fit)),
         ]
-        taken, freed = Signal(2), Signal(2)
+        taken = Signal(2)
+        freed = Signal(2)
         released = self.release_window
         m.d.comb += freed.eq(Mux(released.half, Mux(released.upper, UPPER, LOWER), WHOLE))
         with m.If(~self.placed.valid | self.placed.ready):
@@ -97,12 +100,17 @@ class WindowAllocator(Block):
 
         The signal returned is high if the task may have the halves ``wanted``.
         """
-        blank, known = Signal(2), Signal(2)  # known: words of ``domain`` only
+        # known: words of ``domain`` only
+        blank = Signal(2)
+        known = Signal(2)
         domains = [Signal(DOMAIN_BITS, name=f"domain{half}") for half in range(2)]
         incoming, being = self.task.payload, Signal(2)  # being zeroed
         same = Cat(domain == incoming.domain for domain in domains)
-        unfit, fit = Signal(2), Signal()
-        idle, ended, took = Signal(), Signal(), Signal(2)
+        unfit = Signal(2)
+        fit = Signal()
+        idle = Signal()
+        ended = Signal()
+        took = Signal(2)
         after_reset = Signal(init=1)
         m.d.comb += [
             unfit.eq(wanted & ~(blank | (known & same))),

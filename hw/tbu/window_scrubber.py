@@ -42,7 +42,8 @@ class WindowScrubber(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        half, row = Signal(), self.row
+        half = Signal()
+        row = self.row
         last = row[:-1].all() & (half | row[-1])
         m.d.comb += self.scrub.eq(self.busy)
         with m.If(self.start):

@@ -47,7 +47,8 @@ class WriteGate(Block):
         m = Module()
         layout = verdict_layout()
         m.submodules.verdicts = queue = SyncFIFO(width=layout.size, depth=self.outstanding)
-        left, refused = Signal(LENGTH_BITS + 1), Signal()
+        left = Signal(LENGTH_BITS + 1)
+        refused = Signal()
         following = layout(queue.r_data)
         moved = self.words.valid & self.words.ready
         m.d.comb += [
