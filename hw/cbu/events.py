@@ -52,7 +52,8 @@ class EventReporter(Block):
             self.events.eq(kept | self.happens),
             untold.eq((untold & ~told) | (self.happens & ~kept)),
         ]
-        packet, number = self.notice.payload, Signal(range(EVENTS))
+        packet = self.notice.payload
+        number = Signal(range(EVENTS))
         m.d.comb += [
             self.notice.valid.eq(untold.any()),
             packet.destination.host.eq(1),

@@ -75,7 +75,8 @@ class InstanceControl(Block):
         ):  # fmt: skip
             m.d.comb += getattr(population, name).eq(getattr(self, name))
 
-        command, chosen = self.command, Signal(self.instances)
+        command = self.command
+        chosen = Signal(self.instances)
         abort = command.operation == CommandOperation.ABORT
         opens = command.operation == CommandOperation.OPEN
         m.d.comb += [

@@ -181,7 +181,8 @@ class SuccessorWalker(Block):
         advance: Signal,
     ) -> None:
         """The token for the successor at hand, and whether the walk goes on."""
-        successor, packet = self.successor, Signal(ControlPacket)
+        successor = self.successor
+        packet = Signal(ControlPacket)
         token = packet.token
         fault = Signal()
         expect = Signal()

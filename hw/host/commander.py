@@ -219,8 +219,10 @@ class InstanceCommander(Block):
 
     def _request(self, m: Module) -> None:
         """The access of the present phase, to the present cluster."""
-        request, word = self.memory.request.payload, Signal(ClusterCommand)
-        place, offset = Address(request.address), Signal(CONFIGURATION_BIT)
+        request = self.memory.request.payload
+        word = Signal(ClusterCommand)
+        place = Address(request.address)
+        offset = Signal(CONFIGURATION_BIT)
         tells = (self._phase == Phase.ABORT) | (self._phase == Phase.OPEN)
         with m.Switch(self._phase):
             with m.Case(Phase.WAIT):

@@ -69,11 +69,9 @@ class InstanceTable(Block):
         ended = place("ended", self.ended)
         cleared = place("cleared", self.cleared)
         m.d.sync += started.eq(place("started", self.started))
-        starts, ends, clears = (
-            Signal(self.instances),
-            Signal(self.instances),
-            Signal(self.instances),
-        )
+        starts = Signal(self.instances)
+        ends = Signal(self.instances)
+        clears = Signal(self.instances)
         m.d.comb += [
             starts.eq(only_if(self.start, started)),
             ends.eq(only_if(self.end, ended) & ~starts & active),

@@ -132,14 +132,17 @@ class RouteComputation(wiring.Component):
             other_x.eq(0 if keeps_column else to.x != self.x),
             east.eq(_ahead(to.x, self.x, side, Port.WEST, Port.EAST, keeps_east)),
         ]
-        other_y, south = Signal(), Signal()
+        other_y = Signal()
+        south = Signal()
         m.d.comb += [
             other_y.eq(to.y != self.y),
             south.eq(_ahead(to.y, self.y, side, Port.NORTH, Port.SOUTH)),
         ]
-        going_east, going_west = Signal(), Signal()
+        going_east = Signal()
+        going_west = Signal()
         m.d.comb += [going_east.eq(other_x & east), going_west.eq(other_x & ~east)]
-        along_x, along_y = Signal(), Signal()
+        along_x = Signal()
+        along_y = Signal()
         if self.routing == "dimension_ordered":
             m.d.comb += [along_x.eq(other_x), along_y.eq(~other_x & other_y)]
         elif self.routing == "west_first":

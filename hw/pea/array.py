@@ -95,7 +95,8 @@ class ProcessingElementArray(Block):
         positions += [
             Signal(layout, name=f"token_{position}") for position in range(1, max(3, diagonals + 1))
         ]
-        shift, restart = Signal(), Signal()
+        shift = Signal()
+        restart = Signal()
         executing = positions[2].valid
         m.d.comb += [
             shift.eq(~executing | self.advance),

@@ -109,7 +109,9 @@ class InputStream(Block):
         request_valid = Signal()
         request_taken = Signal()
         produce = Signal()
-        following, second, second_valid = (Signal.like(request), Signal.like(request), Signal())
+        following = Signal.like(request)
+        second = Signal.like(request)
+        second_valid = Signal()
         # A register in front of the addition keeps the offsets' queue off its path.
         offset = Signal(32)
         offset_valid = Signal()

@@ -140,12 +140,10 @@ class OutputStream(Block):
         request_valid = Signal()
         second_valid = Signal()
         free = ~request_valid | self.write.request.ready
-        address, error, store, consume = (
-            Signal.like(generator.address),
-            Signal(),
-            Signal(),
-            Signal(),
-        )
+        address = Signal.like(generator.address)
+        error = Signal()
+        store = Signal()
+        consume = Signal()
         wild = scatter & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
         m.d.comb += [
             address.eq(generator.address + Mux(scatter, offset[: bits + 2], 0)),

@@ -106,7 +106,10 @@ class TransferDma(Block):
         task = Signal(self.task_layout)
         read = Signal(self.task_layout)
         row = Signal(engine.row.payload.shape())
-        parts = Transfers(engine, outcome, task, row, Signal(), Signal(), Signal())
+        begun = Signal()
+        opens = Signal()
+        drop = Signal()
+        parts = Transfers(engine, outcome, task, row, begun, opens, drop)
         m.d.comb += [
             read.eq(Mux(self.task.valid, self.task.payload.as_value(), self.upcoming.as_value())),
             engine.entries.address.eq(read.slot * self.descriptor_words + self._offset(read)),

@@ -104,7 +104,8 @@ class WindowAllocator(Block):
         blank = Signal(2)
         known = Signal(2)
         domains = [Signal(DOMAIN_BITS, name=f"domain{half}") for half in range(2)]
-        incoming, being = self.task.payload, Signal(2)  # being zeroed
+        incoming = self.task.payload
+        being = Signal(2)  # being zeroed
         same = Cat(domain == incoming.domain for domain in domains)
         unfit = Signal(2)
         fit = Signal()

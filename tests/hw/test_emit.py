@@ -20,6 +20,10 @@ from octopus.sim.lint import LintError, lint
 from octopus.sim.toolchain import environment, verilator_root
 
 
+NAMELESS = "$signal"
+"""What Amaranth calls a signal whose name it cannot read from the assignment: one of a tuple."""
+
+
 class Leaf(Block):
     """Adds ``step`` to what passes."""
 
@@ -193,7 +197,9 @@ def test_modules_linted_alone_are_held_to_their_neighbours_ports(tmp_path, monke
 
 @pytest.mark.parametrize("preset", ["tiny", "scale"])
 def test_tools_accept_whole_chips(tmp_path, preset):
-    write(emit(Chip(OctopusConfig.load(preset))), tmp_path, {})
+    modules = emit(Chip(OctopusConfig.load(preset)))
+    assert [module.name for module in modules if NAMELESS in module.text] == []
+    write(modules, tmp_path, {})
     lint(tmp_path, f"octopus_chip_{preset}")
 
 
