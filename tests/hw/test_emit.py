@@ -19,7 +19,6 @@ from octopus.hw.library import MAXIMUM_NAME_LENGTH, Block, ModuleLibrary, add_bl
 from octopus.sim.lint import LintError, lint
 from octopus.sim.toolchain import environment, verilator_root
 
-
 NAMELESS = "$signal"
 """What Amaranth calls a signal whose name it cannot read from the assignment: one of a tuple."""
 
