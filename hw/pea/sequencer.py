@@ -124,6 +124,7 @@ class Sequencer(Block):
         start = Signal()
         prepared = Signal()  # the waiting command has been started already
         free = Signal()
+        idle_start = Signal()
         m.d.comb += [
             free.eq(
                 ((now.phase == Phase.IDLE) | now.last)
@@ -131,7 +132,12 @@ class Sequencer(Block):
                 & (~(now.valid | fetched.valid) | (self.command.payload.skew == self.skew))
             ),
             start.eq(self.command.valid & free & shift & ~prepared & ~cancel & ~self.abort),
-            self.command.ready.eq((~self.running | self.done) & (prepared | start) & ~self.abort),
+            idle_start.eq(self.command.valid & free & ~prepared),
+            # Where nothing runs nothing executes: ``shift`` and ``cancel`` are known. A command
+            # that starts in the very cycle of ``done`` is accepted in the next one.
+            self.command.ready.eq(
+                Mux(self.running, self.done & prepared, prepared | idle_start) & ~self.abort
+            ),
         ]
         accept = self.command.valid & self.command.ready
         with m.If(self.abort):
@@ -170,8 +176,9 @@ class Sequencer(Block):
             ]
         with m.Elif(shift):
             m.d.sync += first.eq(0)
+        turns = self._decide(m, now, held, more)
         with m.If(shift):
-            self._step(m, now, held, starts_left, more, flush_left)
+            self._step(m, now, held, starts_left, more, flush_left, turns)
         # Beside the step and not through it: the plan and ``start`` come late in the clock.
         with m.If(start):
             m.d.sync += now.outer.eq(plan.outer_trips)
@@ -179,60 +186,70 @@ class Sequencer(Block):
             m.d.sync += flush_left.eq(plan.flush)
             self._enter_round(m, now, plan, ~plan.rounds)
 
-    def _step(
-        self, m: Module, now: Any, plan: Any, starts_left: Signal, more: Signal, flush_left: Signal
-    ) -> None:
-        """The position after ``now``."""
-        active = Signal(self.pea.stages)  # in the next cycle, if that is still of the body
-        wrap = Signal()
-        begin_body = Signal()
-        begin_tail = Signal()
-        round_done = Signal()
-
-        m.d.sync += [now.valid.eq(1), now.slot.eq(now.slot + 1)]
+    def _decide(self, m: Module, now: Any, plan: Any, more: Signal) -> "_Turns":
+        """What comes after ``now``; it does not depend on whether the array goes on."""
+        turns = _Turns(self.pea.stages)
         m.d.comb += [
-            wrap.eq(now.slot == plan.last_of_body),
-            active.eq(
-                Mux(wrap, Cat(more & ~now.exited, now.active), now.active)
+            turns.wrap.eq(now.slot == plan.last_of_body),
+            turns.active.eq(
+                Mux(turns.wrap, Cat(more & ~now.exited, now.active), now.active)
                 & plan.stage_mask
                 & (plan.exit_mask | ~now.exited.replicate(self.pea.stages))
             ),
         ]
         with m.Switch(now.phase):
             with m.Case(Phase.HEAD), m.If(now.slot == plan.last_of_head):
-                m.d.comb += begin_body.eq(plan.has_body & ~now.exited)
-                m.d.comb += begin_tail.eq(~begin_body & plan.has_tail)
-                m.d.comb += round_done.eq(~begin_body & ~plan.has_tail)
+                m.d.comb += [
+                    turns.body.eq(plan.has_body & ~now.exited),
+                    turns.tail.eq(~turns.body & plan.has_tail),
+                    turns.round_done.eq(~turns.body & ~plan.has_tail),
+                ]
+            with m.Case(Phase.BODY), m.If(turns.wrap & (turns.active == 0)):
+                m.d.comb += [turns.tail.eq(plan.has_tail), turns.round_done.eq(~plan.has_tail)]
+            with m.Case(Phase.TAIL):
+                m.d.comb += turns.round_done.eq(now.slot == plan.last_of_tail)
+        return turns
+
+    def _step(
+        self,
+        m: Module,
+        now: Any,
+        plan: Any,
+        starts_left: Signal,
+        more: Signal,
+        flush_left: Signal,
+        turns: "_Turns",
+    ) -> None:
+        """The position after ``now``."""
+        m.d.sync += [now.valid.eq(1), now.slot.eq(now.slot + 1)]
+        with m.Switch(now.phase):
+            with m.Case(Phase.HEAD, Phase.TAIL):
+                pass
             with m.Case(Phase.BODY):
-                m.d.sync += now.active.eq(active)
-                with m.If(wrap & (active == 0)):
-                    m.d.comb += begin_tail.eq(plan.has_tail)
-                    m.d.comb += round_done.eq(~plan.has_tail)
-                with m.Elif(wrap):
+                m.d.sync += now.active.eq(turns.active)
+                with m.If(turns.wrap & (turns.active != 0)):
                     m.d.sync += now.slot.eq(plan.first_of_body)
                     m.d.sync += [
                         starts_left.eq(starts_left - more),
                         more.eq(more & (starts_left != 1)),
                     ]
-            with m.Case(Phase.TAIL):
-                m.d.comb += round_done.eq(now.slot == plan.last_of_tail)
             with m.Case(Phase.FLUSH):
                 m.d.sync += [flush_left.eq(flush_left - 1), now.last.eq(flush_left == 2)]
-                with m.If(wrap | ~plan.rotates):
+                with m.If(turns.wrap | ~plan.rotates):
                     m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
                 with m.If(flush_left == 1):
                     m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
             with m.Default():  # idle or between runs
                 m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
 
-        with m.If(begin_body):
+        with m.If(turns.body):
             m.d.sync += [now.phase.eq(Phase.BODY), now.slot.eq(plan.first_of_body)]
             m.d.sync += [starts_left.eq(plan.later_trips), more.eq(plan.repeats)]
             m.d.sync += now.active.eq(1)
-        with m.If(begin_tail):
+        with m.If(turns.tail):
             m.d.sync += [now.phase.eq(Phase.TAIL), now.slot.eq(plan.first_of_tail)]
             m.d.sync += now.active.eq(self._all_stages)
-        with m.If(round_done):
+        with m.If(turns.round_done):
             m.d.sync += now.outer.eq(now.outer - 1)
             m.d.sync += [starts_left.eq(plan.later_trips), more.eq(plan.repeats)]
             m.d.sync += flush_left.eq(plan.flush)
@@ -260,6 +277,21 @@ class Sequencer(Block):
         with m.Else():
             m.d.sync += [now.phase.eq(Phase.TAIL), now.slot.eq(plan.first_of_tail)]
             m.d.sync += now.active.eq(self._all_stages)
+
+
+class _Turns:
+    """Where the run turns after the present token.
+
+    ``wrap``: the body's last slot. ``active``: stages of the next token, if that is of the body.
+    ``body``, ``tail``: it begins. ``round_done``: the round is over.
+    """
+
+    def __init__(self, stages: int) -> None:
+        self.wrap = Signal()
+        self.active = Signal(stages)
+        self.body = Signal()
+        self.tail = Signal()
+        self.round_done = Signal()
 
 
 def _in_loop(position: Any) -> Any:

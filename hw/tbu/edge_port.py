@@ -68,10 +68,10 @@ class EdgePort(Block):
                 engine.setup.stream.eq(self.setup.stream),
                 engine.setup.commit.eq(self.setup.commit),
                 engine.epoch.eq(self.control.epoch),
-                engine.start.eq(self.control.start),
             ]
         m.d.comb += [
             self.setup.busy.eq(entering.setup.busy | leaving.setup.busy),
+            leaving.start.eq(self.control.start),
             leaving.gather.eq(self.setup.load_input),
             entering.offset_epoch.eq(leaving.offset_epoch),
             entering.pending.eq(leaving.pending),

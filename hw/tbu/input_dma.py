@@ -3,12 +3,14 @@
 from typing import Any
 
 from amaranth.hdl import Module
-from amaranth.lib import stream
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.descriptor import Status
-from ..memory import BankWritePort
+from ..library import add_block
+from ..memory import BankWritePort, write_layout
+from ..stream_register import StreamRegister
 from .dispatch_queue import Verdict
 from .layouts import task_layout
 from .transfer_dma import TransferDma
@@ -52,8 +54,11 @@ class InputDma(TransferDma):
         m = Module()
         parts = self._transfers(m, platform)
         task, row, outcome = parts.task, parts.row, parts.outcome
-        write, response = self.scratchpad.request, self.memory.response
-        free = ~write.valid | write.ready
+        response = self.memory.response
+        writes = StreamRegister(write_layout(self.address_bits - 2))
+        add_block(m, platform, "writes", writes)
+        wiring.connect(m, writes.outgoing, wiring.flipped(self.scratchpad.request))
+        write = writes.incoming
         moved = response.valid & response.ready
         self._count_row(m, parts, moved)
         self._report(m, parts, self.filled.payload)
@@ -62,17 +67,14 @@ class InputDma(TransferDma):
             outcome.answer.eq(response.payload.status),
             outcome.damaged.eq(parts.engine.damaged),
             outcome.outside.eq(parts.engine.outside),
-            response.ready.eq((row.words != 0) & free),
+            response.ready.eq((row.words != 0) & write.ready),
+            write.valid.eq(response.valid & (row.words != 0)),
+            write.payload.address.eq(row.address),
+            write.payload.mask.eq(0b1111),
+            write.payload.data.eq(response.payload.data),
             self.filling.eq(task),
             self.filling_valid.eq(1),
         ]
-        with m.If(free):
-            m.d.sync += [
-                write.valid.eq(moved),
-                write.payload.address.eq(row.address),
-                write.payload.mask.eq(0b1111),
-                write.payload.data.eq(response.payload.data),
-            ]
 
         incoming = self.task.payload
         early = incoming.prepared & (incoming.input_count != 0) & ~incoming.early_inputs
@@ -90,7 +92,7 @@ class InputDma(TransferDma):
                     m.next = "DROP"
             with m.State("MOVE"):
                 m.d.comb += [parts.open.eq(1), self.active.eq(1)]
-                with m.If(parts.idle & ~write.valid):
+                with m.If(parts.idle & ~writes.outgoing.valid):
                     m.next = "HAND ON"
             with m.State("DROP"):
                 self._drop(m, parts)

@@ -34,7 +34,7 @@ class InputStream(Block):
 
     Ports
     -----
-    setup: ``In(StreamSetup)``. epoch: in, the present epoch. start: in, the next one begins.
+    setup: ``In(StreamSetup)``. epoch: in, the present epoch.
     read: the port on the scratchpad. array: the array's input, data and valid registered.
     offsets: stream in, offsets of the gather of ``offset_epoch``; pending: in, offsets of the
     present epoch wait somewhere before ``offsets``.
@@ -42,7 +42,8 @@ class InputStream(Block):
     had wrong parity.
 
     Timing: a word a cycle without bank conflicts; first word seven cycles after the set-up is
-    taken into use. ``exhausted`` and ``valid`` depend on registers and ``pending`` only.
+    taken into use: when the addresses of the epoch before are out, at the latest the cycle after
+    its own epoch has begun. ``exhausted`` and ``valid`` depend on registers and ``pending`` only.
     Errors: an address outside the window gives a word of zero that raises ``fault`` when taken.
     Source: own; the tags follow the idea of decoupled access/execute queues.
     """
@@ -56,7 +57,6 @@ class InputStream(Block):
             {
                 "setup": In(StreamSetup(address_bits)),
                 "epoch": In(EPOCH_BITS),
-                "start": In(1),
                 "read": Out(BankReadPort(address_bits - 2)),
                 "array": In(ArrayInput()),
                 "offsets": In(stream.Signature(32)),
@@ -78,15 +78,21 @@ class InputStream(Block):
         element = Signal(Element)
         window = Signal(window_layout())
         gather = Signal()
-        epoch = Signal(EPOCH_BITS)  # of the addresses: the array's, or the one after
+        # Of the addresses: the array's, the one after, or for a cycle the one before: that an epoch
+        # has begun is told by its number and not in the same cycle, for that comes late in it.
+        epoch = Signal(EPOCH_BITS)
+        ahead = Signal()
+        behind = Signal()
 
         # The next epoch's addresses follow as soon as this one's are out.
         activate = Signal()
         live = Signal()
         dead = Signal()  # an affine address was outside: no further ones
         m.d.comb += [
+            ahead.eq(epoch == (self.epoch + 1)[:EPOCH_BITS]),
+            behind.eq(epoch == (self.epoch - 1)[:EPOCH_BITS]),
             live.eq(generator.valid & ~dead),
-            activate.eq(pending.valid & (epoch == self.epoch) & (~live | self.start)),
+            activate.eq(pending.valid & ~ahead & (~live | behind)),
             pending.take.eq(activate),
             generator.pattern.eq(pending.stream.pattern),
             generator.load.eq(activate & pending.enabled),
@@ -159,10 +165,15 @@ class InputStream(Block):
         captured_valid = Signal()
         word = Signal(32)
         parity = Signal.like(self.read.parity)
+        held = Signal(range(self.depth + 1))  # words in flight and in the queue
+        room = Signal(init=1)
         m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=self.depth)
         damaged = ~captured.error & is_damaged(word, parity)
-        room = queue.level + flight_valid + captured_valid < self.depth
+        leaving = queue.r_en & queue.r_rdy
+        following_held = Signal.like(held)
+        m.d.sync += [held.eq(following_held), room.eq(following_held != self.depth)]
         m.d.comb += [
+            following_held.eq(held + request_taken - leaving),
             self.read.request.payload.eq(request.address[2:]),
             self.read.request.valid.eq(request_valid & ~request.error & room),
             request_taken.eq(request_valid & room & (request.error | self.read.request.ready)),
@@ -194,7 +205,7 @@ class InputStream(Block):
             | second_valid
             | offset_valid
         )
-        ended = (epoch != self.epoch) | ~live | (gather & ~self.pending)
+        ended = ahead | (~behind & (~live | (gather & ~self.pending)))
         m.d.comb += [
             present.eq(head.epoch == self.epoch),
             future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),

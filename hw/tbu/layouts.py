@@ -18,10 +18,6 @@ DESCRIPTOR_SLOTS = 8
 """Descriptors held at once, a power of two: one each for fetch, context load, input, set-up, run
 and output, and those of the tasks that wait behind the context load."""
 
-LOADED_TASKS = 2
-"""Tasks that may wait between context load and scratchpad, so that a load may take longer than a
-run."""
-
 
 def stride_bits(address_bits: int) -> int:
     """Width of a saturated stride: signed, and able to leave a space of ``address_bits``."""

@@ -54,14 +54,19 @@ class OutputDma(TransferDma):
         settled = self._read(m, parts, for_result, no_result)
         task = parts.task
         self._report(m, parts, self.stored.payload)
+        coming = self.task.payload
+        inside = Signal()  # the result is in the task's window
         with m.FSM():
             with m.State("IDLE"):
+                m.d.sync += inside.eq(
+                    in_window(coming.result_address, self.address_bits, coming.window)
+                )
                 self._idle(m, parts, "RESULT")
             with m.State("RESULT"):
                 m.d.comb += self.active.eq(1)
                 with m.If(~task.has_result):
                     m.next = "MOVE"
-                with m.Elif(in_window(task.result_address, self.address_bits, task.window)):
+                with m.Elif(inside):
                     m.d.comb += for_result.eq(1)
                     with m.If(self.scratchpad.request.ready):
                         m.next = "MOVE"
@@ -89,7 +94,9 @@ class OutputDma(TransferDma):
         m.submodules.queue = queue = SyncFIFO(width=32, depth=QUEUE_DEPTH)
         read = self.scratchpad.request
         moved = read.valid & read.ready & ~for_result
-        room = queue.level + flight < QUEUE_DEPTH
+        held = Signal(range(QUEUE_DEPTH + 1))  # words in flight and in the queue
+        room = held != QUEUE_DEPTH
+        m.d.sync += held.eq(held + moved - (queue.r_rdy & queue.r_en))
         self._count_row(m, parts, moved)
         m.d.comb += [
             read.valid.eq(for_result | ((row.words != 0) & room)),

@@ -28,7 +28,8 @@ class StartGate(Block):
     task: stream in, passed: stream out, of ``task_layout``.
     verdict: in, :class:`PreparedVerdict`. resolved: out, pulse: the prepared task has passed.
 
-    Timing: combinational.
+    Timing: combinational; a prepared task whose trips are the token's value passes a cycle after
+    its verdict, for the array's plan is made of them.
     Errors: none. Source: own.
     """
 
@@ -49,9 +50,16 @@ class StartGate(Block):
         task, passed, verdict = self.task.payload, self.passed.payload, self.verdict
         opens = Signal()
         go = Signal()
+        went = Signal()  # it was GO in the cycle before
+        trips = Signal.like(task.body_trips)
+        m.d.sync += [went.eq(go), trips.eq(verdict.value)]
         m.d.comb += [
             go.eq(verdict.verdict == Verdict.GO),
-            opens.eq(~task.prepared | (verdict.verdict != Verdict.NONE)),
+            opens.eq(
+                ~task.prepared
+                | (verdict.verdict == Verdict.DROP)
+                | (go & (went | ~task.trips_from_token))
+            ),
             self.passed.valid.eq(self.task.valid & opens),
             self.task.ready.eq(self.passed.ready & opens),
             self.resolved.eq(self.passed.valid & self.passed.ready & task.prepared),
@@ -62,7 +70,7 @@ class StartGate(Block):
                 passed.prepared.eq(0),
                 passed.value.eq(verdict.value),
                 passed.started.eq(verdict.started),
-                passed.body_trips.eq(Mux(task.trips_from_token, verdict.value, task.body_trips)),
+                passed.body_trips.eq(Mux(task.trips_from_token, trips, task.body_trips)),
             ]
         with m.Elif(task.prepared & (task.status == Status.OK)):
             m.d.comb += passed.status.eq(Status.ABORTED)

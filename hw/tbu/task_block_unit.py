@@ -16,6 +16,7 @@ from ..layouts.token import Completion, Dispatch
 from ..library import Block, add_block
 from ..memory import BankedMemory
 from ..pea.array_core import ArrayCore
+from ..stream_register import StreamRegister
 from .completer import Completer
 from .configurator import StreamConfigurator
 from .context_loader import ContextLoader
@@ -24,12 +25,11 @@ from .dispatch_queue import DispatchQueue
 from .edge_port import EdgePort
 from .input_dma import InputDma
 from .input_stream import MINIMUM_DEPTH
-from .layouts import DESCRIPTOR_SLOTS, LOADED_TASKS
+from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryMultiplexer
 from .output_dma import OutputDma
 from .runner import Runner
 from .start_gate import StartGate
-from .task_queue import TaskQueue
 from .unit_counters import COUNTER_BITS, UnitCounters
 from .window_allocator import WindowAllocator
 from .window_scrubber import WindowScrubber
@@ -131,7 +131,8 @@ class TaskBlockUnit(Block):
         self.queue = add("queue", DispatchQueue(unit.descriptor_queue_depth))
         self.fetcher = add("fetcher", DescriptorFetcher(pea, unit.descriptor_words, burst))
         self.loader = add("loader", ContextLoader(pea, burst))
-        self.loaded = add("loaded", TaskQueue(pea, LOADED_TASKS))
+        # Tasks may wait here, so that a load may take longer than a run.
+        self.loaded = add("loaded", StreamRegister(task_layout(pea)))
         self.allocator = add("allocator", WindowAllocator(pea))
         self.filler = add("filler", InputDma(pea, address_bits, unit.descriptor_words, burst))
         self.configurator = add(
@@ -180,7 +181,12 @@ class TaskBlockUnit(Block):
         queue, loader, allocator = self.queue, self.loader, self.allocator
         runner, gate, completer = self.runner, self.gate, self.completer
         now = Signal(32)
-        m.d.sync += now.eq(now + 1)
+        m.d.sync += [
+            now.eq(now + 1),
+            # A cycle late: no harm, and it keeps the runner off the paths to the memory.
+            self.fetcher.gentle.eq(runner.running),
+            loader.gentle.eq(runner.running),
+        ]
         m.d.comb += [
             queue.now.eq(now),
             queue.announced.eq(self.announced),
@@ -202,8 +208,6 @@ class TaskBlockUnit(Block):
             self.fetcher.finished.eq(completer.finished),
             allocator.release.eq(completer.release),
             allocator.release_window.eq(completer.release_window),
-            self.fetcher.gentle.eq(runner.running),
-            loader.gentle.eq(runner.running),
             loader.release.eq(runner.release),
             loader.release_bank.eq(runner.release_bank),
             loader.kernel_table_address.eq(self.kernel_table_address),
