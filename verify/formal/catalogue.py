@@ -20,6 +20,7 @@ from .property import Property
 from .tbu_dispatch import DispatchesExact
 from .tbu_memory import BurstsCoverRow
 from .tbu_regions import BurstsAllowed, VerdictExact
+from .tbu_streams import StreamRegisterExact
 from .tbu_tasks import RunEnds, TagsTruthful, WindowsDisjoint
 
 
@@ -73,6 +74,7 @@ MEMORY = [
 TBU = [
     Claim("tbu", partial(DispatchesExact, 2), True),
     Claim("tbu", partial(DispatchesExact, 4)),
+    Claim("tbu", StreamRegisterExact, True),
     Claim("tbu", WindowsDisjoint, True),
     Claim("tbu", partial(TagsTruthful, 2), True),
     Claim("tbu", partial(TagsTruthful, 4)),
