@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .cluster.cluster import MESSAGE_CLASSES, SIDES, Cluster, network_endpoint
+from .cluster.cluster import MESSAGE_CLASSES, SIDES, Cluster, link_watch, network_endpoint
 from .config import OctopusConfig
 from .host.bridge import HostBridge
 from .library import Block, add_block
@@ -76,7 +76,8 @@ class Chip(Block):
                 if neighbour is not None:
                     place = x, y
                     there = x + step_x, y + step_y
-                    self._join(m, platform, cluster, place, side, neighbour, there)
+                    for network in MESSAGE_CLASSES:
+                        self._join(m, platform, network, cluster, place, side, neighbour, there)
         self._host(m, platform, clusters)
         return m
 
@@ -102,6 +103,13 @@ class Chip(Block):
             parity_errors.append(endpoint.parity_error)
             unreachable.append(endpoint.unreachable)
             if network == "control":
+                watch = link_watch(self.config, 1)
+                add_block(m, platform, "control_watch", watch)
+                m.d.comb += [
+                    watch.valid.eq(endpoint.link_out.valid),
+                    watch.credit[0].eq(endpoint.link_out.credit),
+                    bridge.stuck.eq(watch.stuck),
+                ]
                 connect(m, bridge.control_inject, endpoint.inject[0])
                 connect(m, endpoint.eject[0], bridge.control_eject)
                 continue
@@ -117,16 +125,16 @@ class Chip(Block):
         self,
         m: Module,
         platform: Any,
+        network: str,
         cluster: Cluster,
         place: tuple[int, int],
         side: Port,
         neighbour: Cluster,
         there: tuple[int, int],
     ) -> None:
-        """Both networks' links from a cluster to its neighbour on ``side``."""
-        for network in MESSAGE_CLASSES:
-            leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
-            entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
-            name = f"{network}_link_{place[0]}_{place[1]}_{side.name.lower()}"
-            cycles = self.config.link_latency(network).between(place, there)
-            join_link(m, platform, name, leaving, entering, cycles)
+        """A network's link from a cluster to its neighbour on ``side``."""
+        leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
+        entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
+        name = f"{network}_link_{place[0]}_{place[1]}_{side.name.lower()}"
+        cycles = self.config.link_latency(network).between(place, there)
+        join_link(m, platform, name, leaving, entering, cycles)

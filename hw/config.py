@@ -191,7 +191,9 @@ class NetworkConfig(_Section):
     """One of the two networks.
 
     ``buffer_depth`` is that for links of one cycle; :meth:`OctopusConfig.buffer_depth` that of the
-    chip's routers, all of them ready for the longest link.
+    chip's routers, all of them ready for the longest link. ``timeout``: cycles after which the
+    network counts as dead: that a remote access takes (it is answered with an error), or a credit
+    of the control network's (it is reported, at the latest after twice as many).
     """
 
     virtual_channels: _count(1, 8)  # type: ignore[valid-type]
@@ -199,16 +201,13 @@ class NetworkConfig(_Section):
     link_latency: _count(1, 8)  # type: ignore[valid-type]
     crossing_latency: _count(1, MAXIMUM_LINK_LATENCY) = 1  # type: ignore[valid-type]
     routing: Literal["dimension_ordered", "west_first", "odd_even"]
+    timeout: _count(16, 1 << 20) = 65536  # type: ignore[valid-type]
 
 
 class DataNetworkConfig(NetworkConfig):
-    """The data network, where requests and responses need a channel each.
-
-    ``timeout``: cycles after which a remote access is answered with an error.
-    """
+    """The data network, where requests and responses need a channel each."""
 
     virtual_channels: _count(2, 8)  # type: ignore[valid-type]
-    timeout: _count(16, 1 << 20) = 65536  # type: ignore[valid-type]
 
 
 class HostConfig(_Section):

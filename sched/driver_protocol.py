@@ -43,7 +43,7 @@ class HostToken:
 
 @dataclass(frozen=True)
 class Notice:
-    """A cluster gave notice of an event: a table was full and tokens had to wait.
+    """A cluster gave notice of an event: tokens had to wait for room, or a link is dead.
 
     ``cluster``: (x, y) of the one that told last; several may have. ``cycle``: when the host
     saw it.
@@ -73,6 +73,10 @@ class CommandingDriver(Protocol):
 
     def notices(self) -> list[Notice]:
         """The events since they were last asked for; clusters may give notice again."""
+
+    def stuck_clusters(self) -> list[tuple[int, int] | None]:
+        """The clusters, (x, y), of which a link of the control network is stuck now; None stands
+        for the host. It clears what they remember of it."""
 
 
 @runtime_checkable

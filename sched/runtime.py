@@ -43,6 +43,10 @@ class TimeLimitError(RunError):
     """A run took more cycles than allowed."""
 
 
+class DeadNetworkError(RunError):
+    """The control network is dead: tokens are lost or wait for ever. The chip needs a reset."""
+
+
 class AbortedError(RunError):
     """A run was given up on request; its instances were aborted."""
 
@@ -119,6 +123,7 @@ class Runtime:
             WorkflowError: an instance lacks an input or one does not fit (before anything runs).
             FaultError: a block failed (``strict``). RunError: no slot is left, or the chip sent a
                 token that makes no sense. TimeLimitError: ``limit_cycles`` are over.
+            DeadNetworkError: nothing comes, and a link of the control network is stuck.
             AbortedError: :meth:`abort` was called meanwhile.
             DriverError: an access fails. CommandError: an abort fails.
             ValueError: ``instance_limit_cycles`` with a driver that cannot abort.
@@ -127,6 +132,8 @@ class Runtime:
             raise ValueError("instance_limit_cycles needs a driver that can abort instances")
         try:
             return self._run(instances, limit_cycles, instance_limit_cycles, strict)
+        except DeadNetworkError:  # an abort would wait for lost tokens
+            raise
         except (RunError, KeyboardInterrupt):
             self._clean_up()
             raise
@@ -159,6 +166,8 @@ class Runtime:
             tokens = self.driver.wait(min(left, patience)) if left > 0 else []
             if self._abort_wanted:
                 raise AbortedError(f"aborted with {len(run.active)} instances under way")
+            if not tokens:
+                self._check_network()
             if not tokens and self.driver.cycles - start >= limit_cycles:
                 raise TimeLimitError(self._outstanding(run, before, limit_cycles))
             for token in tokens:
@@ -258,6 +267,14 @@ class Runtime:
             mean_cycles=words[BlockStatistics.MEAN_CYCLES],
             faults=words[BlockStatistics.FAULTS],
         )
+
+    def _check_network(self) -> None:
+        """Raise an error if a link of the control network is stuck."""
+        stuck = self._commands.stuck_clusters() if self._commands else []
+        if stuck:
+            places = ", ".join("the host" if place is None else str(place) for place in stuck[:10])
+            more = f" and {len(stuck) - 10} more" if len(stuck) > 10 else ""
+            raise DeadNetworkError(f"the control network is stuck behind {places}{more}")
 
     def _outstanding(self, run: "_Run", before: dict[str, BlockFigures], limit_cycles: int) -> str:
         """What did not end, in one line."""

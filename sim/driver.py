@@ -145,6 +145,22 @@ class ChipDriver:
             self._clear_events()
         return found
 
+    def stuck_clusters(self) -> list[tuple[int, int] | None]:
+        """The clusters of which a control link is stuck now, None for the host: whose bit rises
+        again when it was cleared."""
+        flag = BY_NAME["errors"].compose(stuck=1)
+        self._write("errors", flag)
+        found: list[tuple[int, int] | None] = [None] if self._fields("errors")["stuck"] else []
+        bit = 1 << ClusterEvent.CONTROL_NETWORK_STUCK.value
+        mesh = self._fields("mesh")
+        for y in range(mesh["rows"]):
+            for x in range(mesh["columns"]):
+                register = address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
+                self.write_memory(register, [bit])
+                if self.read_memory(register, 1)[0] & bit:
+                    found.append((x, y))
+        return found
+
     @property
     def active_instances(self) -> int:
         """Instances that were started and have not ended."""

@@ -50,6 +50,7 @@ class ControlBlockUnit(Block):
     x, y: In, the cluster's coordinates.
     token_in: In stream, tokens of the control network for this cluster.
     token_out: Out stream, tokens to other clusters or the host (registered).
+    stuck: In, a link of the control network is stuck: an event.
     dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
         it is what the TBU was told last to prepare. completion: In streams, one a TBU.
     configuration: In(ConfigurationPort), tables, statistics and registers.
@@ -105,6 +106,7 @@ class ControlBlockUnit(Block):
                 "y": In(COORDINATE_BITS),
                 "token_in": In(stream.Signature(ControlPacket)),
                 "token_out": Out(stream.Signature(ControlPacket)),
+                "stuck": In(1),
                 "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
                 "announced": Out(task_block_units),
                 "completion": In(stream.Signature(Completion)).array(task_block_units),
@@ -349,6 +351,7 @@ class ControlBlockUnit(Block):
         m.d.sync += [
             events.happens[ClusterEvent.TASK_TABLE_FULL.value].eq(waits & ~self.dispatcher.room),
             events.happens[ClusterEvent.FIRING_QUEUE_FULL.value].eq(waits & queue_full),
+            events.happens[ClusterEvent.CONTROL_NETWORK_STUCK.value].eq(self.stuck),
         ]
         m.d.comb += [
             events.x.eq(self.x),

@@ -16,6 +16,7 @@ from ..library import Block, add_block
 from ..memory import ClusterMemory
 from ..noc.endpoint import NetworkEndpoint
 from ..noc.link import NetworkLink, Port
+from ..noc.link_watch import LinkWatch
 from ..noc.router import Router
 from ..tbu import TaskBlockUnit
 from .balance_port import BalancePort
@@ -62,6 +63,13 @@ def network_endpoint(
         host=host,
         direct=direct,
     )
+
+
+def link_watch(config: OctopusConfig, links: int) -> LinkWatch:
+    """A watch over as many links of the control network."""
+    section, network = config.control_network, "control"
+    depth = config.buffer_depth(network)
+    return LinkWatch(links, section.virtual_channels, depth, section.timeout)
 
 
 class Cluster(Block):
@@ -123,6 +131,7 @@ class Cluster(Block):
         add_block(m, platform, "control_block_unit", unit)
         self._place(m, unit)
         self._tokens(m, unit, control)
+        self._watch(m, platform, unit)
         interconnect = self._memory(m, platform, network)
         splitter = ConfigurationSplitter()
         table = RegionTable(self.config.cluster.regions, self.config.cluster.task_block_units)
@@ -167,6 +176,15 @@ class Cluster(Block):
             )
         self._router_errors = [*getattr(self, "_router_errors", []), router.parity_error]
         return endpoint
+
+    def _watch(self, m: Module, platform: Any, unit: ControlBlockUnit) -> None:
+        """Tell the Control Block Unit when a link of the control network is dead."""
+        watch = link_watch(self.config, len(SIDES))
+        add_block(m, platform, "control_watch", watch)
+        for i, side in enumerate(SIDES):
+            link = getattr(self, f"control_{side.name.lower()}_out")
+            m.d.comb += [watch.valid[i].eq(link.valid), watch.credit[i].eq(link.credit)]
+        m.d.comb += unit.stuck.eq(watch.stuck.any())
 
     def _tokens(self, m: Module, unit: ControlBlockUnit, control: NetworkEndpoint) -> None:
         """Tokens between the Control Block Unit and the control network."""

@@ -37,7 +37,7 @@ class HostBridge(Block):
     interrupt_line (out): see ``RegisterFile``.
     control_inject (out), control_eject (in): control packets as streams of :class:`Flit`.
     data_inject (out), data_eject (in), ``[RequestChannel]``: streams of :class:`Flit`.
-    parity_error, unreachable (in): errors seen by the bridge's network endpoints.
+    parity_error, unreachable, stuck (in): errors seen by the bridge's network endpoints.
 
     Timing: see ``AxiLiteSlave``, ``WindowRead`` and ``WindowWrite``; reads and writes of the
     window overlap.
@@ -60,6 +60,7 @@ class HostBridge(Block):
                 "data_eject": In(flits).array(len(RequestChannel)),
                 "parity_error": In(1),
                 "unreachable": In(1),
+                "stuck": In(1),
             },
             config=config.model_dump(exclude={"name"}),
         )
@@ -80,6 +81,7 @@ class HostBridge(Block):
             self.interrupt_line.eq(registers.interrupt_line),
             registers.parity_error.eq(self.parity_error),
             registers.unreachable.eq(self.unreachable),
+            registers.stuck.eq(self.stuck),
         ]
         self._commands(m)
         self._tokens(m, platform)

@@ -35,7 +35,8 @@ class RegisterFile(Block):
     access (in): :class:`RegisterAccess`.
     token_out (out): tokens of the host, a stream of :class:`ControlPacket`.
     token_in (in): tokens for the host; not ready while the queue they belong to is full.
-    parity_error, unreachable, window_error, window_violation (in): to be remembered in ``errors``.
+    parity_error, unreachable, stuck, window_error, window_violation (in): to be remembered in
+        ``errors``.
     enforce, regions (out): the users' view of the memory window.
     command_begin, command_operation, command_first, command_last, command_limit (out),
     command_refused, command_status, command_ended (in): to and from ``InstanceCommander``.
@@ -61,6 +62,7 @@ class RegisterFile(Block):
                 "token_in": In(stream.Signature(ControlPacket)),
                 "parity_error": In(1),
                 "unreachable": In(1),
+                "stuck": In(1),
                 "window_error": In(1),
                 "window_violation": In(1),
                 "enforce": Out(1),
@@ -301,6 +303,7 @@ class RegisterFile(Block):
         self._errors |= {
             "parity": self.parity_error,
             "unreachable": self.unreachable,
+            "stuck": self.stuck,
             "violation": self.window_violation
             | (self.access.select & self._by_user & ~self._allowed),
             "window": self.window_error,

@@ -136,6 +136,7 @@ STATE = (
             ("refused", 1, "A token for an instance that may not start now was refused."),
             ("violation", 1, "A user's access to something privileged was refused."),
             ("window", 1, "An access through the memory window was answered with an error."),
+            ("stuck", 1, "The control network gave no credit for control_network.timeout cycles."),
         ),
     ),
     Register(

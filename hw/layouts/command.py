@@ -55,6 +55,8 @@ class ClusterEvent(enum.Enum, shape=5):
     """No room for another ready task: tokens wait."""
     FIRING_QUEUE_FULL = 1
     """The queue of firings is so full that tokens wait."""
+    CONTROL_NETWORK_STUCK = 2
+    """A link to a neighbour's control router gave nothing back for ``control_network.timeout``."""
 
 
 class HostOperation(enum.Enum, shape=4):
