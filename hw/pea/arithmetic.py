@@ -18,6 +18,7 @@ from .control import (
 from .multiplier import (
     HALF,
     byte_products,
+    dot_product,
     partial_products,
     power_of_two,
     scale,
@@ -58,12 +59,12 @@ class Arithmetic(Block):
     Ports
     -----
     advance: in, 1 bit, the pipeline moves.
-    reset: in, 1 bit, at the end of this clock the accumulator is zero and invalid and nothing is
-    in flight (also without ``advance``).
+    reset: in, 1 bit, at the end of this clock nothing is in flight (also without ``advance``), and
+    what is issued from then on finds the accumulator zero and invalid.
     issue: in, 1 bit, the instruction acts and its operands are valid. a, b: in, 32 bits each.
     control: in, the decoded operation. predicate: in, 1 bit, for SELECT.
-    result: out, 32 bits; valid: out, 1 bit, there is a result; for the operands of
-    ``pipeline_stages - 1`` advancing clocks before.
+    result: out, 32 bits; not_zero: out, 1 bit, it is not zero; valid: out, 1 bit, there is a
+    result; for the operands of ``pipeline_stages - 1`` advancing clocks before.
 
     Timing: latency ``pipeline_stages - 1`` registers, one operation a cycle. Combinational from
     the operands to the result with one stage.
@@ -86,6 +87,7 @@ class Arithmetic(Block):
                 "control": In(DATAPATH_CONTROL),
                 "predicate": In(1),
                 "result": Out(32),
+                "not_zero": Out(1),
                 "valid": Out(1),
             },
             operations=operations,
@@ -112,9 +114,9 @@ class Arithmetic(Block):
         left = until(self._bitwise(control), "products", "add", keep_b)
         right = until(self.a, "products", "add", keep_a)
         if self.available & {Operation.DOT4}:
-            pairs = byte_products(self.a, self.b)
-            first, second = (until(pair, "products", "add", control.add_dot) for pair in pairs)
-            right = right | (first + second)
+            products = byte_products(self.a, self.b)
+            products = [until(item, "products", "add", control.add_dot) for item in products]
+            right = right | dot_product(m, products)
         subtract = until(subtract, "products", "add")
         low = until(self.b[:HALF], "products", "add", control.base_b)
         high = until(Cat(self.b[HALF:], self.b[31]), "products", "add", control.factor_b)
@@ -138,22 +140,27 @@ class Arithmetic(Block):
         equal = control.flag_equal & ((total == 0) ^ control.negate)
         flag = until((control.flag_order & flag) | equal, "multiply", "saturate")
         if self.available & MULTIPLIED:
-            factors = partial_products(m, Cat(total, sign).as_signed(), y_low, y_high)
+            factors = partial_products(Cat(total, sign).as_signed(), y_low, y_high)
             partial = [until(item, "multiply", "sum") for item in factors]
             parameters = until(b[HALF:], "multiply", "sum")
-            word = self._results(m, pipeline, partial, parameters, controls[step["sum"]])
+            word, byte, byte_not_zero = self._results(
+                m, pipeline, partial, parameters, controls[step["sum"]]
+            )
         else:
-            word = Const(0)
+            word, byte, byte_not_zero = Const(0), Const(0), Const(0)
+        plain = direct | word | flag
         m.d.comb += [
-            self.result.eq(direct | word | flag),
+            self.result.eq(plain | byte),
+            self.not_zero.eq(plain.any() | byte_not_zero),
             self.valid.eq(issues[last] & pipeline.carry(valid, last - step["add"])),
         ]
         return m
 
     def _results(
         self, m: Module, pipeline: Pipeline, partial: list[Value], parameters: Value, control: Any
-    ) -> Value:
-        """From partial products, and what ``b`` asks of REQUANTISE, to the result without flags."""
+    ) -> tuple[Value, Value, Value]:
+        """From partial products, and what ``b`` asks of REQUANTISE, to the result without flags:
+        (a word of the product, a saturated byte, the byte is not zero)."""
         step = STEPS[self.pipeline_stages]
         registers = step["saturate"] - step["sum"]
         product = sum_products(m, partial)
@@ -171,28 +178,35 @@ class Arithmetic(Block):
         steps, relu, zero_point = parameters[4:6], parameters[6], parameters[8:]
         shifted = shift_right(pipeline, product, steps, relu, control.saturate, registers)
         zero_point = pipeline.carry(zero_point, registers, control.saturate)
-        byte = saturate(m, shifted, zero_point)
-        return word | Cat(byte, byte[-1].replicate(32 - len(byte)))
+        byte, not_zero = saturate(m, shifted, zero_point)
+        return word, Cat(byte, byte[-1].replicate(32 - len(byte))), not_zero
 
     def _choose(self, m: Module, control: Any) -> tuple[Value, Value, Value, Value]:
         """From the operands: (a before b as the operation says, add a, add b, subtract)."""
         a, b = self.a, self.b
-        before = Signal()
-        take_a = Signal()
+        less = Signal()
         sign = ~control.unsigned
         ordered_a, ordered_b = Cat(a[:31], a[31] ^ sign), Cat(b[:31], b[31] ^ sign)
-        m.d.comb += [
-            before.eq((ordered_a < ordered_b) ^ control.negate),
-            take_a.eq(
+        m.d.comb += less.eq(ordered_a < ordered_b)
+        outcomes = []
+        for outcome in (0, 1):  # what follows from either, kept so that it is there before ``less``
+            add_a = Signal(name=f"add_a_{outcome}", attrs={"keep": 1})
+            add_b = Signal(name=f"add_b_{outcome}", attrs={"keep": 1})
+            take_a = (
                 (control.by_predicate & self.predicate)
-                | (control.by_order & before)
+                | (control.by_order & (control.negate ^ outcome))
                 | (control.by_sign & ~a[31])
-            ),
-        ]
+            )
+            m.d.comb += [
+                add_a.eq(control.add_a | (control.choose & take_a)),
+                add_b.eq(control.add_b | (control.choose & ~take_a)),
+            ]
+            outcomes.append((add_a, add_b))
+        (add_a_0, add_b_0), (add_a_1, add_b_1) = outcomes
         return (
-            before,
-            control.add_a | (control.choose & take_a),
-            control.add_b | (control.choose & ~take_a),
+            less ^ control.negate,
+            Mux(less, add_a_1, add_a_0),
+            Mux(less, add_b_1, add_b_0),
             control.subtract | (control.subtract_negative & a[31]),
         )
 
@@ -219,7 +233,12 @@ class Arithmetic(Block):
         update = self.advance & issue & control.add_accumulator
         with m.If(update):
             m.d.sync += [accumulator.eq(total), accumulator_valid.eq(1)]
-        with m.If(self.reset | (update & control.release)):
+        reset: Value = self.reset
+        if STEPS[self.pipeline_stages]["add"]:
+            # Nothing is in flight after a reset, and what comes is added a clock later at least.
+            reset = Signal()
+            m.d.sync += reset.eq(self.reset)
+        with m.If(reset | (update & control.release)):
             m.d.sync += [accumulator.eq(0), accumulator_valid.eq(0)]
         return total, accumulator_valid | ~control.release
 

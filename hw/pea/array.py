@@ -10,7 +10,7 @@ from ..config import PeaConfig
 from ..layouts.features import features_of
 from ..library import Block, add_block
 from .decode import DECODED, OPPOSITE, decode
-from .element import ProcessingElement
+from .element import KEEP, ProcessingElement
 from .interfaces import ArrayInput, ArrayOutput, ContextWrite, sequencer_token
 
 Grid = list[list[ProcessingElement]]
@@ -111,7 +111,7 @@ class ProcessingElementArray(Block):
                 m.d.sync += after.eq(void)
         for row, line in enumerate(grid):
             for column, element in enumerate(line):
-                self._feed(m, element, positions, row + column, shift, restart)
+                self._feed(m, element, positions, row + column, shift)
         return executing, restart
 
     def _feed(
@@ -121,28 +121,28 @@ class ProcessingElementArray(Block):
         positions: list[Any],
         delay: int,
         shift: Signal,
-        restart: Signal,
     ) -> None:
         """The tokens of a PE that the wave reaches ``delay`` cycles after the first."""
         wave = self.skew if delay else Value.cast(0)
         fetched, decoded = positions[0], positions[1]
         late_fetched, late_decoded = positions[delay], positions[delay + 1]
         late_fetch = shift if delay <= 1 else self.advance
+        clear = Mux(wave, late_decoded.clear, decoded.clear)
+        executing, last = positions[2].valid, positions[2].last
+        # A reset comes with an array cycle or without; ``advance`` is late, the rest is kept apart.
+        with_cycle, without = Signal(attrs=KEEP), Signal(attrs=KEEP)
         m.d.comb += [
+            with_cycle.eq(clear | last),
+            without.eq(self.token.abort | (~executing & (last | (clear & ~wave)))),
+            element.reset.eq((self.advance & with_cycle) | without),
             element.bank.eq(Mux(wave, late_fetched.bank, fetched.bank)),
             element.slot.eq(Mux(wave, late_fetched.slot, fetched.slot)),
             element.fetch.eq(Mux(wave, late_fetch, shift)),
+            element.active.eq(Mux(wave, late_decoded.active, decoded.active)),
+            element.decode.eq(Mux(wave, self.advance, shift)),
             # What is decoded while a run is aborted, or of the wave while it ends, must not be in
             # a PE in the next run.
-            element.active.eq(
-                Mux(
-                    wave,
-                    Mux(restart, 0, late_decoded.active),
-                    Mux(self.token.abort, 0, decoded.active),
-                )
-            ),
-            element.clear.eq(Mux(wave, late_decoded.clear, decoded.clear)),
-            element.decode.eq(Mux(wave, self.advance, shift)),
+            element.disable.eq(self.token.abort | (wave & last & shift)),
         ]
 
     def _mesh(self, m: Module, grid: Grid) -> None:

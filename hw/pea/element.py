@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -77,11 +77,12 @@ class ProcessingElement(Block):
     -----
     fetch: in, 1 bit, read the instruction at ``bank``, ``slot`` (in).
     decode: in, 1 bit, the instruction read last becomes the one in execution, in a cycle with the
-    stages ``active`` (in) and, if ``clear`` (in), from a cleared state.
+    stages ``active`` (in). disable: in, 1 bit, whichever is in execution from the next clock on is
+    not enabled.
     advance: in, 1 bit, the instruction in execution does its cycle. A ``decode`` comes in the same
     clock or before the next ``advance``.
-    restart: in, 1 bit, at the end of this clock links are invalid, nothing is in flight, and the
-    instruction in execution is not enabled (unless ``decode`` brings another).
+    restart: in, 1 bit, at the end of this clock links are invalid. reset: in, 1 bit, high with
+    every ``restart``: registers, predicate and accumulator are cleared and nothing is in flight.
     north_in .. west_in, north_out .. west_out: links, data and valid; outputs are registers.
     demand_north, demand_west: out, 1 bit, the instruction in execution uses that input (registers).
     exit: out, 1 bit, register.
@@ -111,9 +112,10 @@ class ProcessingElement(Block):
                 "slot": In(slot_shape(pea)),
                 "decode": In(1),
                 "active": In(pea.stages),
-                "clear": In(1),
+                "disable": In(1),
                 "advance": In(1),
                 "restart": In(1),
+                "reset": In(1),
                 **links,
                 "demand_north": Out(1),
                 "demand_west": Out(1),
@@ -141,28 +143,24 @@ class ProcessingElement(Block):
 
         now = self._instruction(m, context)
         code = now.code
-        reset = Signal()
         predicate = Signal()
         acts = Signal()
         m.d.comb += [
-            reset.eq((self.decode & self.clear) | self.restart),
-            registers.reset.eq(reset),
+            registers.reset.eq(self.reset),
             acts.eq(now.enabled & ~(code.if_true & ~predicate) & ~(code.if_false & predicate)),
         ]
-        self._operands(m, now, registers, arithmetic, acts, predicate, reset)
+        self._operands(m, now, registers, arithmetic, acts, predicate)
         effects = self._effects(m, code)
-        not_zero = Signal()
         m.d.comb += [
-            not_zero.eq(arithmetic.result.any()),
             registers.write.eq(self.advance & arithmetic.valid & effects.write_register),
             registers.write_register.eq(effects.destination_register),
             registers.write_data.eq(arithmetic.result),
         ]
         with m.If(self.advance):
-            m.d.sync += self.exit.eq(arithmetic.valid & effects.exit & not_zero)
+            m.d.sync += self.exit.eq(arithmetic.valid & effects.exit & arithmetic.not_zero)
             with m.If(arithmetic.valid & effects.write_predicate):
-                m.d.sync += predicate.eq(not_zero)
-        with m.If(reset):
+                m.d.sync += predicate.eq(arithmetic.not_zero)
+        with m.If(self.reset):
             m.d.sync += predicate.eq(0)
         with m.If(self.restart):
             m.d.sync += self.exit.eq(0)
@@ -189,15 +187,19 @@ class ProcessingElement(Block):
             m.d.sync += [
                 now.code.eq(fetched),
                 now.enabled.eq(enabled),
-                now.demand_north.eq(fetched.uses_north & enabled),
-                now.demand_west.eq(fetched.uses_west & enabled),
+                now.demand_north.eq(enabled),
+                now.demand_west.eq(enabled),
             ]
             m.d.sync += [now.constants[reader].eq(fetched.constant) for reader in READERS]
-        with m.Elif(self.restart):
+        with m.If(self.disable):
             m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
-        for reader in READERS:  # outermost, so that it becomes the registers' synchronous reset
+        # outermost, so that they become the registers' synchronous resets
+        for reader in READERS:
             with m.If(self.decode & ~fetched[reader].from_constant):
                 m.d.sync += now.constants[reader].eq(0)
+        for side in ("north", "west"):
+            with m.If(self.decode & ~fetched[f"uses_{side}"]):
+                m.d.sync += now[f"demand_{side}"].eq(0)
         return now
 
     def _operands(
@@ -208,7 +210,6 @@ class ProcessingElement(Block):
         arithmetic: Arithmetic,
         acts: Value,
         predicate: Value,
-        reset: Value,
     ) -> None:
         """Choose the operands, in a stage of their own if there are stages enough."""
         code = now.code
@@ -230,12 +231,12 @@ class ProcessingElement(Block):
             issued = Signal()
             with m.If(self.advance):
                 m.d.sync += issued.eq(issue)
-            with m.If(reset):
+            with m.If(self.reset):
                 m.d.sync += issued.eq(0)
             issue = issued
         m.d.comb += [
             arithmetic.advance.eq(self.advance),
-            arithmetic.reset.eq(reset),
+            arithmetic.reset.eq(self.reset),
             arithmetic.issue.eq(issue),
             arithmetic.control.as_value().eq(
                 pipeline.carry(code.datapath.as_value(), self.operand_stages)
@@ -309,15 +310,21 @@ class ProcessingElement(Block):
     ) -> None:
         """The output links: a valid result, else what passes through, else nothing.
 
+        What a link may take waits in registers of their own, reset unless chosen, and the link is
+        the OR of them. The result is the same for all links: one register, and a gate a link.
         The register that ``route`` may name is that of operand ``b``.
         """
         route = now.code.route
         routed = Signal(32, attrs=KEEP)
         from_link = Cat(route[side] for side in DIRECTIONS).any()
         route_valid = ~self._missing(route) & (acts | from_link)
-        m.d.comb += routed.eq(
-            self._links(m, now.code, "route") | self._register_b(route, registers)
-        )
+        others = Signal(32, attrs=KEEP)
+        m.d.comb += [
+            others.eq(self._register_b(route, registers) | now.constants.route),
+            routed.eq(self._links(m, now.code, "route") | others),
+        ]
+        pipeline = Pipeline(m, self.advance)
+        latest = pipeline.carry(arithmetic.result, 1)
         for side in DIRECTIONS:
             straight = getattr(self, f"{OPPOSITE[side]}_in")
             out = getattr(self, f"{side}_out")
@@ -325,21 +332,20 @@ class ProcessingElement(Block):
             choice = self.features.output(side)
             result = Signal(name=f"result_{side}")
             m.d.comb += result.eq(arithmetic.valid & effects[side])
-            passed: Value = straight.data
-            if OutputSelect.ROUTE in choice:
-                passed = Signal(32, name=f"passed_{side}", attrs=KEEP)
-                m.d.comb += passed.eq(
-                    Mux(output.straight, straight.data, routed | now.constants.route)
-                )
-            word = Value.cast(arithmetic.result)
-            if OutputSelect.RESULT not in choice:
-                word = passed
-            elif choice & {OutputSelect.STRAIGHT, OutputSelect.ROUTE}:
-                word = Mux(result, arithmetic.result, passed)
+            passes = {
+                OutputSelect.STRAIGHT: (straight.data, output.straight & ~result),
+                OutputSelect.ROUTE: (routed, output.route & ~result),
+            }
+            lanes = [lane for select, lane in passes.items() if select in choice]
+            if len(choice & {*passes, OutputSelect.RESULT}) == 1:  # nothing to choose from
+                lanes = [(value, Const(1)) for value, _ in lanes]
+            word = pipeline.choose(lanes, 1) if lanes else Const(0, 32)
+            if OutputSelect.RESULT in choice:
+                takes = pipeline.carry(result, 1) if lanes else Const(1)
+                word = word | (latest & takes.replicate(32))
+            m.d.comb += out.data.eq(word)
             passed_valid = (output.straight & straight.valid) | (output.route & route_valid)
             with m.If(self.restart):
                 m.d.sync += out.valid.eq(0)
             with m.Elif(self.advance):
                 m.d.sync += out.valid.eq(result | passed_valid)
-            with m.If(self.advance):
-                m.d.sync += out.data.eq(word)

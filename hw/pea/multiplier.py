@@ -12,15 +12,25 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 PRODUCT_BITS = 64
 HALF = 16
 FACTOR_BITS = 33
+CROSS_BITS = 33
+"""Of a half of one factor times the other half of the other, one of which is unsigned."""
 
 
 def byte_products(a: Value, b: Value) -> list[Value]:
-    """Sums of two products each of the signed bytes of ``a`` and ``b``, 17 bits signed."""
-    products = [
+    """The four products of the signed bytes of ``a`` and ``b``, 16 bits signed."""
+    return [
         (a.word_select(byte, 8).as_signed() * b.word_select(byte, 8).as_signed())[:16].as_signed()
         for byte in range(4)
     ]
-    return [products[0] + products[1], products[2] + products[3]]
+
+
+def dot_product(m: Module, products: list[Value]) -> Value:
+    """The sum of the four products."""
+    # kept, so that synthesis makes carry chains and not a carry-save adder, which is larger
+    pairs = [Signal(signed(17), name=f"pair_{number}", attrs={"keep": 1}) for number in range(2)]
+    first, second, third, fourth = products
+    m.d.comb += [pairs[0].eq(first + second), pairs[1].eq(third + fourth)]
+    return pairs[0] + pairs[1]
 
 
 def power_of_two(m: Module, b: Value, control: Any) -> Value:
@@ -43,26 +53,44 @@ def scale(base: Value, power: Value) -> Value:
     return (base * power)[: 2 * HALF]
 
 
-def partial_products(m: Module, x: Value, y_low: Value, y_high: Value) -> list[Value]:
+def partial_products(x: Value, y_low: Value, y_high: Value) -> list[Value]:
     """``x`` (33 bits signed) times the second factor (low half 16 bits unsigned, high half 17 bits
-    signed) in parts: low·low, the sum of high·low and low·high, high·high."""
+    signed) in parts: low·low, high·low, low·high, high·high."""
     x_low = Cat(x[:HALF], Const(0, 1)).as_signed()
     x_high = x[HALF:].as_signed()
     low = Cat(y_low, Const(0, 1)).as_signed()
     high = y_high.as_signed()
-    # kept, so that synthesis makes two carry chains and not a carry-save adder, which is larger
-    middle = Signal(signed(2 * HALF + 4), attrs={"keep": 1})
-    m.d.comb += middle.eq(x_high * low + x_low * high)
-    return [(x_low * low)[: 2 * HALF], middle, (x_high * high)[: 2 * HALF]]
+    return [
+        (x_low * low)[: 2 * HALF],
+        (x_high * low)[:CROSS_BITS],
+        (x_low * high)[:CROSS_BITS],
+        (x_high * high)[: 2 * HALF],
+    ]
 
 
 def sum_products(m: Module, products: list[Value]) -> Value:
-    """The full product from its parts, modulo 2**64."""
-    total = Signal(signed(PRODUCT_BITS))
+    """The full product from its parts, modulo 2**64.
+
+    Three terms meet above the low half. A table a bit reduces them to two before the one carry
+    chain (which draws the other table in), so that no chain follows the multipliers at once.
+    """
+    low, first, second, high = products
+    top = CROSS_BITS - 1
+    # Instead of extending two signs: each turned around adds 2**top, the ones take both away.
+    ones = Const(-1, PRODUCT_BITS - HALF - CROSS_BITS)
+    terms = (
+        Cat(low[HALF:], high),
+        Cat(first[:top], ~first[top], ones),
+        Cat(second[:top], ~second[top], Const(0, len(ones))),
+    )
+    either, carries = Signal(PRODUCT_BITS - HALF), Signal(PRODUCT_BITS - HALF)
     upper = Signal(PRODUCT_BITS - HALF)
-    low, middle, high = products
+    total = Signal(signed(PRODUCT_BITS))
+    x, y, z = terms
     m.d.comb += [
-        upper.eq(Cat(low[HALF:], high) + middle),
+        either.eq(x ^ y ^ z),
+        carries.eq(Cat(Const(0, 1), (x & y) | (x & z) | (y & z))),
+        upper.eq(either + carries),
         total.eq(Cat(low[:HALF], upper)),
     ]
     return total

@@ -7,7 +7,7 @@ product: that has at most 47 bits and a sign, half of the divisor is added befor
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
 from .pipeline import Pipeline
 
@@ -16,6 +16,7 @@ QUOTIENT_BITS = 10
 
 POINT = 15
 STEP = 16
+STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,32 @@ def shift_right(
     """``product`` (64 bits signed) shifted right by 16 * ``steps`` + 15 (``steps`` 0 to 2; 3 gives
     zero), after that many registers; zero where ``keep`` is low, or ``relu`` is high and the
     product negative."""
-    negative = product[63]
+    negative = product[-1]
     kept = keep & ~(relu & negative)
-    selected = [kept & (steps == step) for step in range(3)]
-    starts = [POINT + STEP * step for step in range(3)]
+    chosen = [kept & (steps == step) for step in range(STEPS)]
+    starts = [POINT + STEP * step for step in range(STEPS)]
     lanes = [product[start - 1 : start + QUOTIENT_BITS] for start in starts]
-    # bits above the quotient, down to its sign, that differ from the product's sign
-    groups = [product[24:40], product[40:56], product[56:63]]
-    low, middle, top = ((group != negative.replicate(len(group))) for group in groups)
-    spilt = (
-        (selected[0] & (low | middle | top)) | (selected[1] & (middle | top)) | (selected[2] & top)
-    )
-    bits = pipeline.carry(pipeline.choose(zip(lanes, selected, strict=True), 0), registers)
+    # two of the three share a register: an adder draws in no more than two
+    near = (Mux(steps[0], lanes[1], lanes[0]), chosen[0] | chosen[1])
+    bits = pipeline.choose((near, (lanes[2], chosen[2])), registers)
+    # The bits above a quotient, down to its sign, must be as the product's sign. Each group of them
+    # counts for the steps up to its own, and is half a step long for the way to its register.
+    first, end, half = POINT + QUOTIENT_BITS - 1, len(product) - 1, STEP // 2
+    outside = []
+    for start in range(first, end, half):
+        group = product[start : min(start + half, end)]
+        counts = Cat(chosen[: (start - first) // STEP + 1]).any()
+        outside.append((group != negative.replicate(len(group)), counts))
+    spilt = pipeline.choose(outside, registers)
+    sign = pipeline.carry(negative, registers)
     return Shifted(
-        quotient=bits[1:],
-        round_bit=bits[0],
-        too_low=pipeline.carry(spilt & negative, registers),
-        too_high=pipeline.carry(spilt & ~negative, registers),
+        quotient=bits[1:], round_bit=bits[0], too_low=spilt & sign, too_high=spilt & ~sign
     )
 
 
-def saturate(m: Module, shifted: Shifted, zero_point: Value) -> Value:
-    """The rounded quotient plus ``zero_point`` in [-128, 127], 8 bits signed.
+def saturate(m: Module, shifted: Shifted, zero_point: Value) -> tuple[Value, Value]:
+    """The rounded quotient plus ``zero_point`` in [-128, 127], 8 bits signed, and whether that is
+    not zero, which is known before what it is: a sum that does not fit never becomes zero.
 
     All inputs zero give zero.
     """
@@ -71,4 +76,5 @@ def saturate(m: Module, shifted: Shifted, zero_point: Value) -> Value:
         high.eq(shifted.too_high | (~shifted.too_low & ~sign & above.any())),
     ]
     bits = (total[:7] & ~low.replicate(7)) | high.replicate(7)
-    return Cat(bits, low | (sign & ~high))
+    not_zero = shifted.too_low | shifted.too_high | total.any()
+    return Cat(bits, low | (sign & ~high)), not_zero
