@@ -153,8 +153,7 @@ class PacketServer(Block):
         """The words of a read answer, two a flit; a flit more if one of them is damaged."""
         response = self.memory.response
         low = Signal(32)
-        # a word up to this one is damaged
-        spoilt = Signal()
+        spoilt = Signal()  # a word up to this one is damaged
         seen = Signal()
         m.d.comb += spoilt.eq(seen | response.payload.error)
         last = words_left == 1

@@ -59,8 +59,7 @@ class DescriptorChecker(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # a register in front keeps the checks off the bus
-        word = Signal(32)
+        word = Signal(32)  # a register in front keeps the checks off the bus
         valid = Signal()
         entries_left = Signal(9)
         index = Signal(range(STREAM_GROUP_WORDS))

@@ -91,8 +91,7 @@ class DescriptorFetcher(Block):
         held = Signal(range(DESCRIPTOR_SLOTS + 1))
         left = Signal(16)
         position = Signal(range(self.descriptor_words))
-        # fault: the first of the memory
-        fault = Signal(Status)
+        fault = Signal(Status)  # the first of the memory
         header_wrong = Signal()
 
         # Every word goes to the buffer; a word in the register is stored before the next comes.

@@ -86,8 +86,7 @@ class DispatchQueue(Block):
         m.submodules.queue = queue = SyncFIFO(width=width, depth=self.depth)
         hinted = Signal(Dispatch)
         hinted_valid = Signal()
-        # the task that is in the stages
-        prepared = Signal(Dispatch)
+        prepared = Signal(Dispatch)  # the task that is in the stages
         present = Signal()
         undecided = Signal()
         matches = Signal()

@@ -48,9 +48,8 @@ class OutputDma(TransferDma):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         parts = self._transfers(m, platform)
-        # no: its address lies outside the window
         for_result = Signal()
-        no_result = Signal()
+        no_result = Signal()  # its address lies outside the window
         settled = self._read(m, parts, for_result, no_result)
         task = parts.task
         self._report(m, parts, self.stored.payload)

@@ -82,9 +82,8 @@ class Runner(Block):
         healthy = incoming.status == Status.OK
 
         # Start. An offered command stays offered: its condition can only become false by it.
-        # into running; from running into draining
-        start = Signal()
-        move = Signal()
+        start = Signal()  # into running
+        move = Signal()  # from running into draining
         skip = Signal()  # a failed task passes when nobody is ahead of it
         header = Array(self.headers[bank] for bank in range(self.pea.context_banks))[incoming.bank]
         m.d.comb += [
@@ -117,9 +116,8 @@ class Runner(Block):
         trouble = Signal()
         over = Signal()
         finishing = Signal()
-        # leave: from draining to the next stage
         status = Signal(Status)
-        leave = Signal()
+        leave = Signal()  # from draining to the next stage
         m.d.comb += [
             self.running.eq(run_valid & ~over),
             self.stop.eq(self.running & trouble),

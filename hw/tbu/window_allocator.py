@@ -100,9 +100,8 @@ class WindowAllocator(Block):
 
         The signal returned is high if the task may have the halves ``wanted``.
         """
-        # known: words of ``domain`` only
         blank = Signal(2)
-        known = Signal(2)
+        known = Signal(2)  # words of ``domain`` only
         domains = [Signal(DOMAIN_BITS, name=f"domain{half}") for half in range(2)]
         incoming = self.task.payload
         being = Signal(2)  # being zeroed
