@@ -50,7 +50,8 @@ class ControlBlockUnit(Block):
     x, y: In, the cluster's coordinates.
     token_in: In stream, tokens of the control network for this cluster.
     token_out: Out stream, tokens to other clusters or the host (registered).
-    stuck: In, a link of the control network is stuck: an event.
+    stuck, parity_error, unreachable: In, events of the networks: a link of the control network is
+        stuck, a flit was damaged, a packet's destination does not exist.
     dispatch: Out streams, one a TBU (registered). announced: Out, a bit a TBU, with ``dispatch``:
         it is what the TBU was told last to prepare. completion: In streams, one a TBU.
     configuration: In(ConfigurationPort), tables, statistics and registers.
@@ -107,6 +108,8 @@ class ControlBlockUnit(Block):
                 "token_in": In(stream.Signature(ControlPacket)),
                 "token_out": Out(stream.Signature(ControlPacket)),
                 "stuck": In(1),
+                "parity_error": In(1),
+                "unreachable": In(1),
                 "dispatch": Out(stream.Signature(Dispatch)).array(task_block_units),
                 "announced": Out(task_block_units),
                 "completion": In(stream.Signature(Completion)).array(task_block_units),
@@ -352,6 +355,8 @@ class ControlBlockUnit(Block):
             events.happens[ClusterEvent.TASK_TABLE_FULL.value].eq(waits & ~self.dispatcher.room),
             events.happens[ClusterEvent.FIRING_QUEUE_FULL.value].eq(waits & queue_full),
             events.happens[ClusterEvent.CONTROL_NETWORK_STUCK.value].eq(self.stuck),
+            events.happens[ClusterEvent.NETWORK_PARITY.value].eq(self.parity_error),
+            events.happens[ClusterEvent.UNREACHABLE.value].eq(self.unreachable),
         ]
         m.d.comb += [
             events.x.eq(self.x),

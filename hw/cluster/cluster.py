@@ -85,8 +85,6 @@ class Cluster(Block):
     control_north_in, ... data_west_out: :class:`NetworkLink` of both networks, four sides.
     activity (out, ``[TBU]``): what each Task Block Unit does, for traces.
     link_active (out, a bit a network and side): a flit leaves the router there in this cycle.
-    parity_error (out): a flit with wrong parity was seen in this cycle.
-    unreachable (out): a packet was discarded because its destination is not in the mesh.
 
     Timing: see the blocks inside; all ports but coordinates are registered.
     """
@@ -106,8 +104,6 @@ class Cluster(Block):
                 **links,
                 "activity": Out(Activity).array(config.cluster.task_block_units),
                 "link_active": Out(len(MESSAGE_CLASSES) * len(SIDES)),
-                "parity_error": Out(1),
-                "unreachable": Out(1),
             },
             config=config.model_dump(exclude={"name"}),
         )
@@ -117,12 +113,6 @@ class Cluster(Block):
         m = Module()
         control = self._network(m, platform, "control")
         network = self._network(m, platform, "data")
-        m.d.sync += [
-            self.parity_error.eq(
-                Cat(control.parity_error, network.parity_error, *self._router_errors).any()
-            ),
-            self.unreachable.eq(Cat(control.unreachable, network.unreachable).any()),
-        ]
         links = [
             f"{network}_{side.name.lower()}_out" for network in MESSAGE_CLASSES for side in SIDES
         ]
@@ -132,6 +122,12 @@ class Cluster(Block):
         self._place(m, unit)
         self._tokens(m, unit, control)
         self._watch(m, platform, unit)
+        endpoints = (control, network)
+        errors = [*(endpoint.parity_error for endpoint in endpoints), *self._router_errors]
+        m.d.comb += [
+            unit.parity_error.eq(Cat(errors).any()),
+            unit.unreachable.eq(Cat(endpoint.unreachable for endpoint in endpoints).any()),
+        ]
         interconnect = self._memory(m, platform, network)
         splitter = ConfigurationSplitter()
         table = RegionTable(self.config.cluster.regions, self.config.cluster.task_block_units)

@@ -57,6 +57,10 @@ class ClusterEvent(enum.Enum, shape=5):
     """The queue of firings is so full that tokens wait."""
     CONTROL_NETWORK_STUCK = 2
     """A link to a neighbour's control router gave nothing back for ``control_network.timeout``."""
+    NETWORK_PARITY = 3
+    """A flit with wrong parity came to a router or endpoint of the cluster."""
+    UNREACHABLE = 4
+    """A packet to a node outside the mesh was discarded."""
 
 
 class HostOperation(enum.Enum, shape=4):

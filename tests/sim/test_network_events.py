@@ -1,0 +1,86 @@
+"""What goes wrong in the networks comes to the host: damaged flits, nodes that are not there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from octopus.hw.chip import Chip as Circuit
+from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.block import BlockEntry, BlockKind, SuccessorEntry
+from octopus.hw.layouts.command import ClusterEvent
+from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
+from octopus.hw.layouts.token import TokenKind
+from octopus.hw.noc.link import Port
+from octopus.sched.driver_protocol import HostToken
+from octopus.sim.build import build_library
+from octopus.sim.chip import Chip
+from octopus.sim.driver import ChipDriver
+from octopus.verify.bench.cbu_system import pack_bits
+
+NEAR, FAR = (0, 0), (1, 0)
+OUTSIDE = {"x": 7, "y": 0, "host": 0}
+
+
+class DamagingChip(Circuit):
+    """The control link from ``NEAR`` east turns over a bit of each flit."""
+
+    @property
+    def module_name(self) -> str:
+        return f"{super().module_name}_damaging"
+
+    def _join(
+        self,
+        m: Any,
+        platform: Any,
+        network: str,
+        cluster: Any,
+        place: Any,
+        side: Port,
+        neighbour: Any,
+        there: Any,
+    ) -> None:
+        if not (network == "control" and place == NEAR and side is Port.EAST):
+            super()._join(m, platform, network, cluster, place, side, neighbour, there)
+            return
+        sender, receiver = cluster.control_east_out, neighbour.control_west_in
+        m.d.comb += [
+            receiver.valid.eq(sender.valid),
+            receiver.flit.eq(sender.flit),
+            receiver.parity.eq(~sender.parity),
+            receiver.channel.eq(sender.channel),
+            sender.credit.eq(receiver.credit),
+        ]
+
+
+@pytest.fixture
+def driver() -> Iterator[ChipDriver]:
+    fields = OctopusConfig.load("tiny").model_dump()
+    fields["mesh"]["columns"] = 2
+    config = OctopusConfig(**fields)
+    library = build_library(DamagingChip(config), config.model_dump())
+    with Chip(library, config.task_block_units, config.clusters) as chip:
+        yield ChipDriver(chip)
+
+
+def test_a_damaged_flit_is_told_by_the_cluster_that_it_came_to(driver: ChipDriver) -> None:
+    driver.inject(*NEAR, HostToken(15, 0))  # a block that does not exist: its fault comes back
+    assert len(driver.wait(1000)) == 1
+    assert not driver.notices()
+    driver.inject(*FAR, HostToken(15, 1))
+    assert not driver.wait(1000), "it must not be taken for a token"
+    (notice,) = driver.notices()
+    assert (notice.event, notice.cluster) == (ClusterEvent.NETWORK_PARITY, FAR)
+
+
+def test_a_token_to_a_cluster_that_does_not_exist_is_told(driver: ChipDriver) -> None:
+    table = address_of(*NEAR, 1 << CONFIGURATION_BIT | ConfigurationRegion.BLOCK_TABLE)
+    entry = pack_bits(BlockEntry, {"kind": BlockKind.MERGE, "successor_count": 1})
+    driver.write_memory(table, [entry >> 32 * i & 0xFFFF_FFFF for i in range(8)])
+    successor = pack_bits(SuccessorEntry, {"destination": OUTSIDE, "kind": TokenKind.ARRIVE})
+    table = address_of(*NEAR, 1 << CONFIGURATION_BIT | ConfigurationRegion.SUCCESSOR_TABLE)
+    driver.write_memory(table, [successor])
+    driver.inject(*NEAR, HostToken(0, 0))
+    assert not driver.wait(1000)
+    (notice,) = driver.notices()
+    assert (notice.event, notice.cluster) == (ClusterEvent.UNREACHABLE, NEAR)
