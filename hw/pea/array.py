@@ -130,7 +130,8 @@ class ProcessingElementArray(Block):
         clear = Mux(wave, late_decoded.clear, decoded.clear)
         executing, last = positions[2].valid, positions[2].last
         # A reset comes with an array cycle or without; ``advance`` is late, the rest is kept apart.
-        with_cycle, without = Signal(attrs=KEEP), Signal(attrs=KEEP)
+        with_cycle = Signal(attrs=KEEP)
+        without = Signal(attrs=KEEP)
         m.d.comb += [
             with_cycle.eq(clear | last),
             without.eq(self.token.abort | (~executing & (last | (clear & ~wave)))),

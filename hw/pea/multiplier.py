@@ -83,7 +83,8 @@ def sum_products(m: Module, products: list[Value]) -> Value:
         Cat(first[:top], ~first[top], ones),
         Cat(second[:top], ~second[top], Const(0, len(ones))),
     )
-    either, carries = Signal(PRODUCT_BITS - HALF), Signal(PRODUCT_BITS - HALF)
+    either = Signal(PRODUCT_BITS - HALF)
+    carries = Signal(PRODUCT_BITS - HALF)
     upper = Signal(PRODUCT_BITS - HALF)
     total = Signal(signed(PRODUCT_BITS))
     x, y, z = terms
