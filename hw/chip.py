@@ -69,15 +69,11 @@ class Chip(Block):
                 for index, activity in enumerate(cluster.activity):
                     unit = (x + y * columns) * len(cluster.activity) + index
                     m.d.comb += self.activity[unit].eq(Value.cast(activity))
-        for (x, y), cluster in clusters.items():
+        for place in clusters:
             for side in SIDES:
-                step_x, step_y = STEP[side]
-                neighbour = clusters.get((x + step_x, y + step_y))
-                if neighbour is not None:
-                    place = x, y
-                    there = x + step_x, y + step_y
+                if _next_to(place, side) in clusters:
                     for network in MESSAGE_CLASSES:
-                        self._join(m, platform, network, cluster, place, side, neighbour, there)
+                        self._join(m, platform, network, clusters, place, side)
         self._host(m, platform, clusters)
         return m
 
@@ -126,15 +122,20 @@ class Chip(Block):
         m: Module,
         platform: Any,
         network: str,
-        cluster: Cluster,
+        clusters: dict[tuple[int, int], Cluster],
         place: tuple[int, int],
         side: Port,
-        neighbour: Cluster,
-        there: tuple[int, int],
     ) -> None:
-        """A network's link from a cluster to its neighbour on ``side``."""
-        leaving = getattr(cluster, f"{network}_{side.name.lower()}_out")
-        entering = getattr(neighbour, f"{network}_{side.opposite.name.lower()}_in")
+        """A network's link from the cluster at ``place`` to its neighbour on ``side``."""
+        there = _next_to(place, side)
+        leaving = getattr(clusters[place], f"{network}_{side.name.lower()}_out")
+        entering = getattr(clusters[there], f"{network}_{side.opposite.name.lower()}_in")
         name = f"{network}_link_{place[0]}_{place[1]}_{side.name.lower()}"
         cycles = self.config.link_latency(network).between(place, there)
         join_link(m, platform, name, leaving, entering, cycles)
+
+
+def _next_to(place: tuple[int, int], side: Port) -> tuple[int, int]:
+    """The place on the other side of a link, whether there is a cluster or not."""
+    (x, y), (step_x, step_y) = place, STEP[side]
+    return x + step_x, y + step_y

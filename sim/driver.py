@@ -152,13 +152,10 @@ class ChipDriver:
         self._write("errors", flag)
         found: list[tuple[int, int] | None] = [None] if self._fields("errors")["stuck"] else []
         bit = 1 << ClusterEvent.CONTROL_NETWORK_STUCK.value
-        mesh = self._fields("mesh")
-        for y in range(mesh["rows"]):
-            for x in range(mesh["columns"]):
-                register = address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
-                self.write_memory(register, [bit])
-                if self.read_memory(register, 1)[0] & bit:
-                    found.append((x, y))
+        for place, register in self._event_registers():
+            self.write_memory(register, [bit])
+            if self.read_memory(register, 1)[0] & bit:
+                found.append(place)
         return found
 
     @property
@@ -216,11 +213,15 @@ class ChipDriver:
 
     def _clear_events(self) -> None:
         """Clear the event bits of every cluster."""
+        for _, register in self._event_registers():
+            self.write_memory(register, [0xFFFFFFFF])
+
+    def _event_registers(self) -> Iterator[tuple[tuple[int, int], int]]:
+        """Each cluster, (x, y), and the address of its EVENTS register."""
         mesh = self._fields("mesh")
         for y in range(mesh["rows"]):
             for x in range(mesh["columns"]):
-                place = address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
-                self.write_memory(place, [0xFFFFFFFF])
+                yield (x, y), address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
 
     def _take_all(self) -> list[HostToken]:
         return [self._take() for _ in range(self._read("completion_count"))]

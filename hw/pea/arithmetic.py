@@ -25,7 +25,7 @@ from .multiplier import (
     sum_products,
     upper_half,
 )
-from .pipeline import Pipeline
+from .pipeline import KEEP, Pipeline
 from .requantise import saturate, shift_right
 
 _NAMES = ("products", "add", "multiply", "sum", "saturate")
@@ -190,8 +190,8 @@ class Arithmetic(Block):
         m.d.comb += less.eq(ordered_a < ordered_b)
         outcomes = []
         for outcome in (0, 1):  # what follows from either, kept so that it is there before ``less``
-            add_a = Signal(name=f"add_a_{outcome}", attrs={"keep": 1})
-            add_b = Signal(name=f"add_b_{outcome}", attrs={"keep": 1})
+            add_a = Signal(name=f"add_a_{outcome}", attrs=KEEP)
+            add_b = Signal(name=f"add_b_{outcome}", attrs=KEEP)
             take_a = (
                 (control.by_predicate & self.predicate)
                 | (control.by_order & (control.negate ^ outcome))

@@ -10,8 +10,9 @@ from ..config import PeaConfig
 from ..layouts.features import features_of
 from ..library import Block, add_block
 from .decode import DECODED, OPPOSITE, decode
-from .element import KEEP, ProcessingElement
+from .element import ProcessingElement
 from .interfaces import ArrayInput, ArrayOutput, ContextWrite, sequencer_token
+from .pipeline import KEEP
 
 Grid = list[list[ProcessingElement]]
 

@@ -17,7 +17,7 @@ from .arithmetic import Arithmetic
 from .context import ContextStore
 from .decode import DECODED, LINK_SOURCES, OPPOSITE, stored_bits
 from .interfaces import bank_shape, slot_shape
-from .pipeline import Pipeline
+from .pipeline import KEEP, Pipeline
 from .registers import RegisterFile
 
 LINK = data.StructLayout({"data": 32, "valid": 1})
@@ -26,9 +26,6 @@ LINK = data.StructLayout({"data": 32, "valid": 1})
 READERS = ("a", "b", "route")
 
 ZERO = OperandSource.ZERO
-
-KEEP = {"keep": 1}
-"""Makes synthesis keep a signal."""
 
 EXECUTING = data.StructLayout(
     {

@@ -9,6 +9,8 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
+from .pipeline import KEEP
+
 PRODUCT_BITS = 64
 HALF = 16
 FACTOR_BITS = 33
@@ -27,7 +29,7 @@ def byte_products(a: Value, b: Value) -> list[Value]:
 def dot_product(m: Module, products: list[Value]) -> Value:
     """The sum of the four products."""
     # kept, so that synthesis makes carry chains and not a carry-save adder, which is larger
-    pairs = [Signal(signed(17), name=f"pair_{number}", attrs={"keep": 1}) for number in range(2)]
+    pairs = [Signal(signed(17), name=f"pair_{number}", attrs=KEEP) for number in range(2)]
     first, second, third, fourth = products
     m.d.comb += [pairs[0].eq(first + second), pairs[1].eq(third + fourth)]
     return pairs[0] + pairs[1]

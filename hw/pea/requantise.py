@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
-from .pipeline import Pipeline
+from .pipeline import KEEP, Pipeline
 
 QUOTIENT_BITS = 10
 """Kept of the shifted product: enough for its sum with the zero point to saturate rightly."""
@@ -66,7 +66,7 @@ def saturate(m: Module, shifted: Shifted, zero_point: Value) -> tuple[Value, Val
     """
     total = Signal(signed(QUOTIENT_BITS + 2))
     # kept, so that the way from the adder to the result is not deeper than it looks
-    low, high = (Signal(name=name, attrs={"keep": 1}) for name in ("low", "high"))
+    low, high = (Signal(name=name, attrs=KEEP) for name in ("low", "high"))
     quotient = shifted.quotient.as_signed()
     above, sign = total[7:-1], total[-1]
     m.d.comb += [

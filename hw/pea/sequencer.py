@@ -124,19 +124,19 @@ class Sequencer(Block):
         start = Signal()
         prepared = Signal()  # the waiting command has been started already
         free = Signal()
-        idle_start = Signal()
+        startable = Signal()
         m.d.comb += [
             free.eq(
                 ((now.phase == Phase.IDLE) | now.last)
                 & ~_in_loop(fetched)
                 & (~(now.valid | fetched.valid) | (self.command.payload.skew == self.skew))
             ),
-            start.eq(self.command.valid & free & shift & ~prepared & ~cancel & ~self.abort),
-            idle_start.eq(self.command.valid & free & ~prepared),
+            startable.eq(self.command.valid & free & ~prepared),
+            start.eq(startable & shift & ~cancel & ~self.abort),
             # Where nothing runs nothing executes: ``shift`` and ``cancel`` are known. A command
             # that starts in the very cycle of ``done`` is accepted in the next one.
             self.command.ready.eq(
-                Mux(self.running, self.done & prepared, prepared | idle_start) & ~self.abort
+                Mux(self.running, self.done & prepared, prepared | startable) & ~self.abort
             ),
         ]
         accept = self.command.valid & self.command.ready

@@ -17,9 +17,9 @@ from octopus.sched.policies.placement import Place, Placement
 from octopus.sched.runtime import DeadNetworkError, Runtime
 from octopus.sched.workflow import WorkflowBuilder
 from octopus.sched.workflow.generate import random_instances
-from octopus.sim.build import build_library
-from octopus.sim.chip import Chip
 from octopus.sim.driver import ChipDriver
+
+from .altered_chip import driven, two_clusters
 
 SEED = int(os.environ.get("OCTOPUS_SEED", "1"))
 TIMEOUT = 200
@@ -35,25 +35,21 @@ class CutChip(Circuit):
         return f"{super().module_name}_cut"
 
     def _join(
-        self, m: Any, platform: Any, network: str, cluster: Any, place: Any, side: Port, *rest: Any
+        self, m: Any, platform: Any, network: str, clusters: Any, place: Any, side: Port
     ) -> None:
         if not (network == "control" and place == BEFORE and side is Port.EAST):
-            super()._join(m, platform, network, cluster, place, side, *rest)
+            super()._join(m, platform, network, clusters, place, side)
 
 
 @pytest.fixture(scope="module")
 def config() -> OctopusConfig:
-    fields = OctopusConfig.load("tiny").model_dump()
-    fields["mesh"]["columns"] = 2
-    fields["control_network"]["timeout"] = TIMEOUT
-    return OctopusConfig(**fields)
+    return two_clusters(timeout=TIMEOUT)
 
 
 @pytest.fixture
 def driver(config: OctopusConfig) -> Iterator[ChipDriver]:
-    library = build_library(CutChip(config), config.model_dump())
-    with Chip(library, config.task_block_units, config.clusters) as chip:
-        yield ChipDriver(chip)
+    with driven(CutChip(config)) as driver:
+        yield driver
 
 
 def test_one_lost_token_is_enough_for_the_host_to_learn_of_it(driver: ChipDriver) -> None:

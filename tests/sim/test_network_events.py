@@ -6,17 +6,16 @@ from typing import Any
 import pytest
 
 from octopus.hw.chip import Chip as Circuit
-from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockEntry, BlockKind, SuccessorEntry
 from octopus.hw.layouts.command import ClusterEvent
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
 from octopus.hw.layouts.token import TokenKind
 from octopus.hw.noc.link import Port
 from octopus.sched.driver_protocol import HostToken
-from octopus.sim.build import build_library
-from octopus.sim.chip import Chip
 from octopus.sim.driver import ChipDriver
 from octopus.verify.bench.cbu_system import pack_bits
+
+from .altered_chip import driven, two_clusters
 
 NEAR, FAR = (0, 0), (1, 0)
 OUTSIDE = {"x": 7, "y": 0, "host": 0}
@@ -34,16 +33,14 @@ class DamagingChip(Circuit):
         m: Any,
         platform: Any,
         network: str,
-        cluster: Any,
+        clusters: Any,
         place: Any,
         side: Port,
-        neighbour: Any,
-        there: Any,
     ) -> None:
         if not (network == "control" and place == NEAR and side is Port.EAST):
-            super()._join(m, platform, network, cluster, place, side, neighbour, there)
+            super()._join(m, platform, network, clusters, place, side)
             return
-        sender, receiver = cluster.control_east_out, neighbour.control_west_in
+        sender, receiver = clusters[NEAR].control_east_out, clusters[FAR].control_west_in
         m.d.comb += [
             receiver.valid.eq(sender.valid),
             receiver.flit.eq(sender.flit),
@@ -55,12 +52,8 @@ class DamagingChip(Circuit):
 
 @pytest.fixture
 def driver() -> Iterator[ChipDriver]:
-    fields = OctopusConfig.load("tiny").model_dump()
-    fields["mesh"]["columns"] = 2
-    config = OctopusConfig(**fields)
-    library = build_library(DamagingChip(config), config.model_dump())
-    with Chip(library, config.task_block_units, config.clusters) as chip:
-        yield ChipDriver(chip)
+    with driven(DamagingChip(two_clusters())) as driver:
+        yield driver
 
 
 def test_a_damaged_flit_is_told_by_the_cluster_that_it_came_to(driver: ChipDriver) -> None:
