@@ -48,7 +48,6 @@ def show_gaps(config: OctopusConfig, seed: int) -> None:
         "octopus.verify.bench.tbu_overlap",
         seed=seed,
         extra_environment={"OCTOPUS_BENCH_CONFIG": config.model_dump_json()},
-        ports_only=True,
     )
     measured = json.loads((folder / REPORT).read_text())
     print(f"{'':40} {'cycles a task':>13} {'gaps, steady':>14} {'while filling':>14} stalls")

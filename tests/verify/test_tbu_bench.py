@@ -15,7 +15,6 @@ def run(config: OctopusConfig, bench: str, seed: int | None = None) -> None:
         f"octopus.verify.bench.{bench}",
         seed=seed,
         extra_environment={"OCTOPUS_BENCH_CONFIG": config.model_dump_json()},
-        ports_only=True,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from cocotb_tools.runner import Verilator, get_runner
+from cocotb_tools.runner import Verilator
 
 from octopus.cache import cache_folder, exclusive
 from octopus.hw.emit import emit, write
@@ -29,7 +29,7 @@ on which an optimising compiler spends minutes."""
 
 
 PORTS_ONLY = ("--public-depth", "1")
-"""What of the design such a bench may touch: the toplevel's own signals."""
+"""What of the design a bench may touch: the toplevel's own signals."""
 
 
 class PortRunner(Verilator):
@@ -51,7 +51,6 @@ def run_bench(
     seed: int | None = None,
     extra_environment: dict[str, str] | None = None,
     waves: bool = False,
-    ports_only: bool = False,
 ) -> Path:
     """Emit ``block``, build it once for its content, and run the cocotb tests on it.
 
@@ -61,8 +60,9 @@ def run_bench(
     test_module: dotted name of the Python module with the cocotb tests.
     seed: of all randomness; default ``OCTOPUS_SEED``, else drawn anew. It is printed.
     extra_environment: variables for the tests (strings), e.g. parameters of the block.
-    waves: record an FST of the run.
-    ports_only: the tests touch nothing but ports of ``block``; builds several times as fast.
+    waves: record an FST of the run, with every signal of the design.
+
+    The tests can touch nothing but ports of ``block``.
 
     Returns:
         The folder of the run (results, waveform).
@@ -73,15 +73,14 @@ def run_bench(
     """
     modules = emit(block)
     top = modules[-1].name
-    text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, waves))
-    text += repr(PORTS_ONLY) if ports_only else ""
+    text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, PORTS_ONLY, waves))
     folder = cache_folder() / "bench" / f"{top}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if seed is None:
         seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
     print(f"{test_module} on {top}: seed {seed}, replay with OCTOPUS_SEED={seed}")
     tools = environment()
     os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")})
-    runner = PortRunner() if ports_only else get_runner("verilator")
+    runner = PortRunner()
     with exclusive(folder):
         if not (folder / "built").exists():
             write(modules, folder / "verilog", {})
