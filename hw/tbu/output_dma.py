@@ -119,9 +119,17 @@ class OutputDma(TransferDma):
         asked = self.memory.request.valid & self.memory.request.ready
         answered = self.memory.response.valid
         m.d.sync += owed.eq(owed + asked - answered)
-        damaged = (flight | result_flight) & is_damaged(
-            self.scratchpad.data, self.scratchpad.parity
-        )
+        # What came is checked a cycle later, off the memory's path: in time for the report, which
+        # is read in the cycle after that.
+        came = Signal()
+        word = Signal(32)
+        parity = Signal.like(self.scratchpad.parity)
+        m.d.sync += [
+            came.eq(flight | result_flight),
+            word.eq(self.scratchpad.data),
+            parity.eq(self.scratchpad.parity),
+        ]
+        damaged = came & is_damaged(word, parity)
         m.d.comb += [
             self.memory.response.ready.eq(1),
             outcome.answered.eq(answered),
@@ -129,4 +137,4 @@ class OutputDma(TransferDma):
             outcome.damaged.eq(parts.engine.damaged | damaged),
             outcome.outside.eq(parts.engine.outside | no_result),
         ]
-        return parts.idle & ~flight & ~queue.r_rdy & (owed == 0)
+        return parts.idle & ~(flight | result_flight) & ~queue.r_rdy & (owed == 0)
