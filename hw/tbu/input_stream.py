@@ -11,6 +11,7 @@ from ..layouts.descriptor import Element, StreamMode
 from ..library import Block, add_block
 from ..memory import BankReadPort, is_damaged
 from ..pea.interfaces import ArrayInput
+from ..stream_register import StreamRegister
 from .affine import AffineGenerator
 from .layouts import EPOCH_BITS, window_layout
 from .pending import PendingStream
@@ -105,19 +106,15 @@ class InputStream(Block):
                 window.eq(pending.stream.window),
             ]
 
-        # Request register: an address to read, or the mark of one that does not exist. A second
-        # one behind it keeps the memory's arbitration off the generator's path.
-        request = Signal(
-            data.StructLayout(
-                {"address": bits, "error": 1, "element": Element, "epoch": EPOCH_BITS}
-            )
+        # Requests: an address to read, or the mark of one that does not exist. The register keeps
+        # the memory's arbitration off the generator's path.
+        layout = data.StructLayout(
+            {"address": bits, "error": 1, "element": Element, "epoch": EPOCH_BITS}
         )
-        request_valid = Signal()
-        request_taken = Signal()
+        add_block(m, platform, "requests", requests := StreamRegister(layout))
+        following, request = requests.incoming.payload, requests.outgoing.payload
+        request_valid, request_taken = requests.outgoing.valid, requests.outgoing.ready
         produce = Signal()
-        following = Signal.like(request)
-        second = Signal.like(request)
-        second_valid = Signal()
         # A register in front of the addition keeps the offsets' queue off its path.
         offset = Signal(32)
         offset_valid = Signal()
@@ -132,12 +129,13 @@ class InputStream(Block):
             m.d.sync += offset_valid.eq(0)
         address = Signal.like(generator.address)
         error = Signal()
-        source = live & ~second_valid
+        source = live & requests.incoming.ready
         wild = gather & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
         m.d.comb += [
             address.eq(generator.address + Mux(gather, offset[: bits + 2], 0)),
             error.eq(wild | ~in_window(address, bits, window)),
-            produce.eq(source & (~gather | offset_valid)),
+            requests.incoming.valid.eq(live & (~gather | offset_valid)),
+            produce.eq(requests.incoming.valid & requests.incoming.ready),
             offset_used.eq(source & gather),
             generator.step.eq(produce & ~gather),
             generator.clear.eq(activate),
@@ -149,18 +147,10 @@ class InputStream(Block):
             following.element.eq(element),
             following.epoch.eq(epoch),
         ]
-        with m.If(~request_valid | request_taken):
-            m.d.sync += [
-                request.eq(Mux(second_valid, second.as_value(), following.as_value())),
-                request_valid.eq(second_valid | produce),
-                second_valid.eq(0),
-            ]
-        with m.Elif(produce):
-            m.d.sync += [second.eq(following), second_valid.eq(1)]
 
         # In flight: one cycle in the memory, one to pick the element.
-        flight = Signal.like(request)
-        captured = Signal.like(request)
+        flight = Signal(layout)
+        captured = Signal(layout)
         flight_valid = Signal()
         captured_valid = Signal()
         word = Signal(32)
@@ -197,14 +187,7 @@ class InputStream(Block):
         present = Signal()
         future = Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
-        coming = (
-            queue.r_rdy
-            | captured_valid
-            | flight_valid
-            | request_valid
-            | second_valid
-            | offset_valid
-        )
+        coming = queue.r_rdy | captured_valid | flight_valid | request_valid | offset_valid
         ended = ahead | (~behind & (~live | (gather & ~self.pending)))
         m.d.comb += [
             present.eq(head.epoch == self.epoch),
