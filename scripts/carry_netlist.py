@@ -26,7 +26,7 @@ def improve_carries(netlist: dict[str, Any]) -> dict[str, Any]:
     return netlist
 
 
-def _uses(module: dict[str, Any]) -> Counter[Bit]:
+def uses_of(module: dict[str, Any]) -> Counter[Bit]:
     """How many pins, ports included, each bit is connected to; its driver is one of them."""
     uses = Counter(
         bit
@@ -40,7 +40,7 @@ def _uses(module: dict[str, Any]) -> Counter[Bit]:
 
 def _untie_loose_carries(module: dict[str, Any]) -> None:
     """Unconnect carry outputs that nothing uses: nextpnr would spend a cell on each of them."""
-    uses = _uses(module)
+    uses = uses_of(module)
     for cell in module["cells"].values():
         if cell["type"] == "CCU2C" and uses[cell["connections"]["COUT"][0]] == 1:
             cell["connections"]["COUT"] = ["x"]
@@ -48,7 +48,7 @@ def _untie_loose_carries(module: dict[str, Any]) -> None:
 
 def _draw_in_tables(module: dict[str, Any]) -> None:
     """Let the chains compute tables of which they are the only users."""
-    uses = _uses(module)
+    uses = uses_of(module)
     tables = {
         cell["connections"]["Z"][0]: name
         for name, cell in module["cells"].items()
@@ -143,8 +143,8 @@ def check_equal(before: dict[str, Any], after: dict[str, Any]) -> None:
         new = after["modules"][name]
         gone = {key: cell for key, cell in old["cells"].items() if key not in new["cells"]}
         tables = {cell["connections"]["Z"][0]: cell for cell in gone.values()}
-        left = _uses(new)
-        uses = _uses(old)
+        left = uses_of(new)
+        uses = uses_of(old)
         if any(cell["type"] != "LUT4" for cell in gone.values()) or any(left[z] for z in tables):
             raise RuntimeError(f"{name}: a cell is missing that is in use")
         for key, cell in new["cells"].items():
@@ -175,9 +175,9 @@ def _same_half(was: Cell, now: Cell, half: str, tables: dict[Bit, Cell]) -> bool
         for bit in old:
             if (table := tables.get(bit)) is not None:
                 pins = [values[table["connections"][pin][0]] for pin in PINS]
-                values[bit] = _entry(table["parameters"]["INIT"], pins)
+                values[bit] = entry(table["parameters"]["INIT"], pins)
         first, second = (
-            _propagate_generate(cell["parameters"]["INIT" + half], [values[bit] for bit in bits])
+            propagate_generate(cell["parameters"]["INIT" + half], [values[bit] for bit in bits])
             for cell, bits in ((was, old), (now, new))
         )
         if first != second:
@@ -185,12 +185,12 @@ def _same_half(was: Cell, now: Cell, half: str, tables: dict[Bit, Cell]) -> bool
     return True
 
 
-def _entry(init: str, pins: list[int]) -> int:
+def entry(init: str, pins: list[int]) -> int:
     """What a table of four inputs holds for the values of its pins A to D."""
     return int(init[-1 - sum(value << place for place, value in enumerate(pins))])
 
 
-def _propagate_generate(init: str, pins: list[int]) -> tuple[int, int]:
+def propagate_generate(init: str, pins: list[int]) -> tuple[int, int]:
     """P of a half, and G, which is 0 where P is high and it is not used."""
-    propagate = _entry(init, pins)
-    return propagate, 0 if propagate else _entry(init, [*pins[:2], 0, 0])
+    propagate = entry(init, pins)
+    return propagate, 0 if propagate else entry(init, [*pins[:2], 0, 0])

