@@ -18,11 +18,11 @@ from .control import (
 from .multiplier import (
     HALF,
     byte_products,
-    dot_product,
     partial_products,
     power_of_two,
     scale,
     sum_products,
+    sum_three,
     upper_half,
 )
 from .pipeline import KEEP, Pipeline
@@ -109,23 +109,25 @@ class Arithmetic(Block):
             return pipeline.carry(value, between(start, end), keep)
 
         control = controls[step["products"]]
-        flag, keep_a, keep_b, subtract = self._choose(m, control)
+        a, b = self._operands(m, control)
+        flag, keep_a, keep_b, subtract = self._choose(m, a, b, control)
         flag = until(flag, "products", "add")
-        left = until(self._bitwise(control), "products", "add", keep_b)
-        right = until(self.a, "products", "add", keep_a)
+        left = until(self._bitwise(a, b, control), "products", "add", keep_b)
+        right = until(a, "products", "add", keep_a)
+        products: list[Value] = []
         if self.available & {Operation.DOT4}:
-            products = byte_products(self.a, self.b)
+            products = byte_products(a, b)
             products = [until(item, "products", "add", control.add_dot) for item in products]
-            right = right | dot_product(m, products)
         subtract = until(subtract, "products", "add")
-        low = until(self.b[:HALF], "products", "add", control.base_b)
-        high = until(Cat(self.b[HALF:], self.b[31]), "products", "add", control.factor_b)
-        power = until(power_of_two(m, self.b, control), "products", "add")
-        upper = until(upper_half(self.b, control), "products", "add")
-        b = until(self.b, "products", "add")
+        low = until(b[:HALF], "products", "add", control.base_b)
+        high = until(Cat(b[HALF:], b[31]), "products", "add", control.factor_b)
+        power = until(power_of_two(m, b, control), "products", "add")
+        upper = until(upper_half(b, control), "products", "add")
+        b = until(b, "products", "add")
 
         control = controls[step["add"]]
-        total, valid = self._adder(m, left, right, subtract, control, issues[step["add"]])
+        terms = (left, right, products)
+        total, valid = self._adder(m, terms, subtract, control, issues[step["add"]])
         direct: Value = Const(0, 32)
         if not passes_multiplier(self.available):
             direct = until(total, "add", "saturate", control.result_low)
@@ -181,20 +183,27 @@ class Arithmetic(Block):
         byte, not_zero = saturate(m, shifted, zero_point)
         return word, Cat(byte, byte[-1].replicate(32 - len(byte))), not_zero
 
-    def _choose(self, m: Module, control: Any) -> tuple[Value, Value, Value, Value]:
+    def _operands(self, m: Module, control: Any) -> tuple[Signal, Signal]:
+        """Both operands, ``b`` inverted where the operation subtracts."""
+        # kept, so that a mapper to four-input tables has them once
+        a, b = (Signal(32, name=f"operand_{name}", attrs=KEEP) for name in "ab")
+        m.d.comb += [a.eq(self.a), b.eq(self.b ^ control.invert.replicate(32))]
+        return a, b
+
+    def _choose(
+        self, m: Module, a: Value, b: Value, control: Any
+    ) -> tuple[Value, Value, Value, Value]:
         """From the operands: (a before b as the operation says, add a, add b, subtract)."""
-        a, b = self.a, self.b
-        less = Signal()
-        sign = ~control.unsigned
-        ordered_a, ordered_b = Cat(a[:31], a[31] ^ sign), Cat(b[:31], b[31] ^ sign)
-        m.d.comb += less.eq(ordered_a < ordered_b)
+        less = Signal()  # as numbers without signs
+        turned = control.negate ^ (~control.unsigned & (a[31] ^ b[31]))
+        m.d.comb += less.eq(a < b)
         outcomes = []
         for outcome in (0, 1):  # what follows from either, kept so that it is there before ``less``
             add_a = Signal(name=f"add_a_{outcome}", attrs=KEEP)
             add_b = Signal(name=f"add_b_{outcome}", attrs=KEEP)
             take_a = (
                 (control.by_predicate & self.predicate)
-                | (control.by_order & (control.negate ^ outcome))
+                | (control.by_order & (turned ^ outcome))
                 | (control.by_sign & ~a[31])
             )
             m.d.comb += [
@@ -204,30 +213,43 @@ class Arithmetic(Block):
             outcomes.append((add_a, add_b))
         (add_a_0, add_b_0), (add_a_1, add_b_1) = outcomes
         return (
-            less ^ control.negate,
+            less ^ turned,
             Mux(less, add_a_1, add_a_0),
             Mux(less, add_b_1, add_b_0),
             control.subtract | (control.subtract_negative & a[31]),
         )
 
-    def _bitwise(self, control: Any) -> Value:
+    def _bitwise(self, a: Value, b: Value, control: Any) -> Value:
         """``b``, or a bit-wise function of ``a`` and ``b``."""
-        a, b = self.a, self.b
         low, high = control.logic_low, control.logic_high
         return Mux(high, Mux(low, a ^ b, a | b), Mux(low, a & b, b))
 
     def _adder(
-        self, m: Module, left: Value, right: Value, subtract: Value, control: Any, issue: Value
+        self,
+        m: Module,
+        terms: tuple[Value, Value, list[Value]],
+        subtract: Value,
+        control: Any,
+        issue: Value,
     ) -> tuple[Value, Value]:
-        """The adder and the accumulator: (sum, the accumulator does not make it invalid)."""
+        """The adder and the accumulator: (sum, the accumulator does not make it invalid).
+
+        ``terms``: left, for which the accumulator may stand, right, and the byte products. One of
+        right and the products is zero.
+        """
+        left, right, products = terms
         accumulator = Signal(32)
         accumulator_valid = Signal()
-        chosen = Signal(32)
         total = Signal(32)
-        m.d.comb += [
-            chosen.eq(Mux(control.add_accumulator, accumulator, left ^ subtract.replicate(32))),
-            total.eq(right + chosen + subtract),
-        ]
+        first = Mux(control.add_accumulator, accumulator, left) + subtract
+        if products:
+            # one product beside the sum of the others, not after it; kept, for synthesis would
+            # make a carry-save adder of all, which is larger
+            early = Signal(32, attrs=KEEP)
+            m.d.comb += early.eq(first + products[0])
+            first = early
+            right = (right | sum_three(m, products[1:]))[:32]
+        m.d.comb += total.eq(first + right)
         if not self.available & SETTINGS["add_accumulator"]:
             return total, Const(1)
         update = self.advance & issue & control.add_accumulator

@@ -48,8 +48,11 @@ SETTINGS: dict[str, frozenset[Operation]] = {
     "negate": frozenset({Op.NE, Op.GE, Op.GEU, Op.MAX}),
     "flag_order": _ORDERED,
     "flag_equal": _EQUAL,
-    # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or; ABS subtracts a (or nothing) from zero
-    "logic_low": frozenset({Op.AND, Op.XOR}),
+    # what subtracts inverts b before all else
+    "invert": frozenset({Op.SUB, Op.ABS}) | _EQUAL,
+    # bit-wise: 00 b, 01 and, 10 or, 11 exclusive or. ABS subtracts a, which the exclusive or with
+    # its absent b inverts, or nothing, from zero
+    "logic_low": frozenset({Op.AND, Op.XOR, Op.ABS}),
     "logic_high": frozenset({Op.OR, Op.XOR, Op.ABS}),
     # the multiplier's second factor: a base times a power of two
     "base_b": frozenset({Op.MUL, Op.MULH, Op.REQUANTISE}),

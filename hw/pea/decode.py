@@ -6,7 +6,7 @@ array, so that neither the PEs' area nor their clock pays for it.
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from ..layouts.features import DIRECTIONS, Features
@@ -63,6 +63,7 @@ DECODED = data.StructLayout(
         "b": SOURCE,
         "route": SOURCE,
         "constant": 32,
+        "routed_constant": 32,
         "outputs": data.StructLayout(dict.fromkeys(DIRECTIONS, OUTPUT)),
         "if_true": 1,
         "if_false": 1,
@@ -72,11 +73,12 @@ DECODED = data.StructLayout(
         "exit": 1,
         "uses_north": 1,
         "uses_west": 1,
-        "stages": 1 << STAGE_BITS,
+        "stage": STAGE_BITS,
     }
 )
-"""``uses_*``: if enabled, the instruction demands that input. ``stages``: one bit is
-set, that of the instruction's stage."""
+"""``constant``: of ``a`` and ``b``. ``routed_constant``: what ``route`` takes from no link and no
+register, which is the constant or zero. ``uses_*``: if enabled, the instruction demands that
+input."""
 
 
 def decode(m: Module, instruction: Any, operations: str, features: Features) -> Any:
@@ -98,13 +100,16 @@ def decode(m: Module, instruction: Any, operations: str, features: Features) -> 
         decoded.b.eq(_source(control.b, control.b_register, uses_b, features.b)),
         decoded.route.eq(_source(control.route, control.b_register, Const(1), features.route)),
         decoded.constant.eq(instruction.constant),
+        decoded.routed_constant.eq(
+            Mux(decoded.route.from_constant, instruction.constant, Const(0, 32))
+        ),
         decoded.if_true.eq((control.predicate == PredicateMode.IF_TRUE) & predicates),
         decoded.if_false.eq((control.predicate == PredicateMode.IF_FALSE) & predicates),
         decoded.write_register.eq(control.write_register),
         decoded.destination_register.eq(control.destination_register),
         decoded.write_predicate.eq(control.write_predicate & predicates),
         decoded.exit.eq(control.exit & predicates),
-        decoded.stages.eq(Cat(control.stage == stage for stage in range(1 << STAGE_BITS))),
+        decoded.stage.eq(control.stage),
     ]
     outputs = {
         side: {
@@ -148,7 +153,7 @@ def _source(source: Any, register: Value, used: Value, sources: frozenset[Operan
     return Cat(*fields.values())
 
 
-def stored_bits(operations: str, features: Features, registers: int, stages: int) -> int:
+def stored_bits(operations: str, features: Features, registers: int) -> int:
     """The bits of a DECODED that can be set in such a PE, as a mask: only these are stored."""
     available = available_operations(operations)
     last_register = registers - 1
@@ -162,7 +167,8 @@ def stored_bits(operations: str, features: Features, registers: int, stages: int
             "from_constant": int(OperandSource.CONSTANT in sources),
         }
 
-    constants = any(OperandSource.CONSTANT in have for have in features.sources)
+    constants = any(OperandSource.CONSTANT in have for have in (features.a, features.b))
+    route = source(features.route) | {"register": 0, "from_constant": 0}  # that of b; decoded
     predicates = int(features.predication)
     mask = DECODED.const(
         {
@@ -170,8 +176,9 @@ def stored_bits(operations: str, features: Features, registers: int, stages: int
             "valid_operation": 1,
             "a": source(features.a),
             "b": source(features.b),
-            "route": source(features.route),
+            "route": route,
             "constant": WORD_MASK * constants,
+            "routed_constant": WORD_MASK * (OperandSource.CONSTANT in features.route),
             "outputs": {
                 side: {name: int(kind in features.output(side)) for name, kind in _OUTPUTS.items()}
                 for side in DIRECTIONS
@@ -184,7 +191,7 @@ def stored_bits(operations: str, features: Features, registers: int, stages: int
             "exit": predicates,
             "uses_north": 1,
             "uses_west": 1,
-            "stages": (1 << stages) - 1,
+            "stage": (1 << STAGE_BITS) - 1,
         }
     )
     return Value.cast(mask).value

@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -23,24 +23,26 @@ from .registers import RegisterFile
 LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
 
-READERS = ("a", "b", "route")
-
-ZERO = OperandSource.ZERO
-
 EXECUTING = data.StructLayout(
     {
         "code": DECODED,
-        "constants": data.StructLayout(dict.fromkeys(READERS, 32)),
+        "routes_second": 1,
         "enabled": 1,
         "demand_north": 1,
         "demand_west": 1,
     }
 )
-"""The instruction in execution. ``constants``: for each reader the constant, zero if it reads
-something else. ``enabled``: the instruction's stage is active."""
+"""The instruction in execution. ``routes_second``: ``route`` is a link of the second pair.
+``enabled``: the instruction's stage is active."""
 
 OPERAND_STAGE_FROM = 5
 """From this pipeline depth on operands are chosen in a stage of their own."""
+
+PAIR = 2
+"""The links that a table of four inputs takes with a gate each."""
+
+GROUP = 3
+"""The sources of an operand that a table of four inputs takes if it inverts them too."""
 
 EFFECTS = data.StructLayout(
     {
@@ -98,7 +100,7 @@ class ProcessingElement(Block):
         self.features = features_of(features)
         self.kind = (self.operations, features)
         self.registers = pea.registers
-        stored = stored_bits(self.operations, self.features, pea.registers, pea.stages)
+        stored = stored_bits(self.operations, self.features, pea.registers)
         self.context = (pea.context_banks, pea.context_slots, stored)
         links = {f"{side}_in": In(LINK) for side in DIRECTIONS}
         links |= {f"{side}_out": Out(LINK) for side in DIRECTIONS}
@@ -179,21 +181,19 @@ class ProcessingElement(Block):
             self.demand_west.eq(now.demand_west),
         ]
         fetched = context.instruction
-        enabled = (self.active & fetched.stages[: len(self.active)]).any()
+        second = self._route_sides()[PAIR:]
+        enabled = self.active.bit_select(fetched.stage, 1)
         with m.If(self.decode):
             m.d.sync += [
                 now.code.eq(fetched),
                 now.enabled.eq(enabled),
                 now.demand_north.eq(enabled),
                 now.demand_west.eq(enabled),
+                now.routes_second.eq(Cat(fetched.route[side] for side in second).any()),
             ]
-            m.d.sync += [now.constants[reader].eq(fetched.constant) for reader in READERS]
         with m.If(self.disable):
             m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
         # outermost, so that they become the registers' synchronous resets
-        for reader in READERS:
-            with m.If(self.decode & ~fetched[reader].from_constant):
-                m.d.sync += now.constants[reader].eq(0)
         for side in ("north", "west"):
             with m.If(self.decode & ~fetched[f"uses_{side}"]):
                 m.d.sync += now[f"demand_{side}"].eq(0)
@@ -212,16 +212,15 @@ class ProcessingElement(Block):
         code = now.code
         pipeline = Pipeline(m, self.advance)
         m.d.comb += [
-            registers.a_read.eq(code.a.from_register),
             registers.a_register.eq(code.a.register),
             registers.b_register.eq(code.b.register),
+            arithmetic.a.eq(
+                self._operand(pipeline, code, "a", registers.a_data, registers.a_written)
+            ),
+            arithmetic.b.eq(
+                self._operand(pipeline, code, "b", registers.b_data, registers.b_written)
+            ),
         ]
-        b_register = self._register_b(code.b, registers)
-        for name, register in (("a", registers.a_data), ("b", b_register)):
-            others = now.constants[name]
-            if OperandSource.REGISTER in getattr(self.features, name):
-                others = others | register
-            m.d.comb += getattr(arithmetic, name).eq(self._operand(m, pipeline, code, name, others))
         missing = self._missing(code.a) | self._missing(code.b)
         issue = acts & code.valid_operation & ~missing
         if self.operand_stages:
@@ -241,34 +240,48 @@ class ProcessingElement(Block):
             arithmetic.predicate.eq(pipeline.carry(predicate, self.operand_stages)),
         ]
 
-    def _operand(self, m: Module, pipeline: Pipeline, code: Any, name: str, others: Value) -> Value:
-        """Operand ``name``: a link's data or ``others``, which is zero if it reads a link."""
-        sources = getattr(self.features, name)
-        sides = self._sides(name)
-        if self.operand_stages and len(sides) == 1 and sources <= {LINK_SOURCES[sides[0]], ZERO}:
-            link = getattr(self, f"{sides[0]}_in").data
-            return pipeline.carry(link, self.operand_stages, code[name][sides[0]])
-        return pipeline.carry(self._links(m, code, name) | others, self.operand_stages)
+    def _operand(
+        self, pipeline: Pipeline, code: Any, name: str, register: Value, written: Value
+    ) -> Value:
+        """Operand ``name``: one of its sources or zero.
 
-    def _sides(self, name: str) -> list[str]:
-        """The links that reader ``name`` can take."""
-        sources = getattr(self.features, name)
-        return [side for side in DIRECTIONS if LINK_SOURCES[side] in sources]
+        Sources are chosen in groups, each of which is a table of four inputs with what follows, and
+        a multiplexer of the slice's own chooses among these.
+        """
+        source, stages = code[name], self.operand_stages
+        sources = {
+            LINK_SOURCES[side]: (getattr(self, f"{side}_in").data, source[side])
+            for side in DIRECTIONS
+        } | {
+            OperandSource.REGISTER: (register, source.from_register & written),
+            OperandSource.CONSTANT: (code.constant, source.from_constant),
+        }
+        lanes = [lane for kind, lane in sources.items() if kind in getattr(self.features, name)]
+        if not stages or len(lanes) < GROUP + 2:
+            return pipeline.choose(lanes, stages)
+        rest = pipeline.carry(Cat(keep for _, keep in lanes[GROUP:]).any(), stages)
+        first, second = (pipeline.choose(some, stages) for some in (lanes[:GROUP], lanes[GROUP:]))
+        return Mux(rest, second, first)
 
-    def _links(self, m: Module, code: Any, name: str) -> Value:
-        """The data of the link that reader ``name`` takes, or zero."""
-        source = code[name]
-        sides = self._sides(name)
-        links = [getattr(self, f"{side}_in").data & source[side].replicate(32) for side in sides]
-        if len(links) <= 2:
-            return Value.cast(reduce(or_, links, Const(0, 32)))
-        pairs = []
-        for number in range(0, len(links), 2):
-            # kept, so that a mapper to four-input tables does not spread it over more of them
-            pair = Signal(32, name=f"{name}_{'_'.join(sides[number : number + 2])}", attrs=KEEP)
-            m.d.comb += pair.eq(reduce(or_, links[number : number + 2]))
-            pairs.append(pair)
-        return pairs[0] | pairs[1]
+    def _route_sides(self) -> list[str]:
+        """The links that ``route`` can take."""
+        return [side for side in DIRECTIONS if LINK_SOURCES[side] in self.features.route]
+
+    def _routed_link(self, m: Module, now: Any) -> Value:
+        """The data of the link that ``route`` takes, or zero."""
+        route = now.code.route
+        sides = self._route_sides()
+        links = [getattr(self, f"{side}_in").data & route[side].replicate(32) for side in sides]
+        # kept, so that a mapper to four-input tables finds a multiplexer of two of them
+        first, second, link = (
+            Signal(32, name=f"route_{name}", attrs=KEEP) for name in ("first", "second", "link")
+        )
+        m.d.comb += [
+            first.eq(reduce(or_, links[:PAIR], Const(0))),
+            second.eq(reduce(or_, links[PAIR:], Const(0))),
+            link.eq(Mux(now.routes_second, second, first)),
+        ]
+        return link
 
     def _register_b(self, source: Any, registers: RegisterFile) -> Value:
         """The register that ``b`` and ``route`` share if ``source`` is it, else zero."""
@@ -315,11 +328,11 @@ class ProcessingElement(Block):
         routed = Signal(32, attrs=KEEP)
         from_link = Cat(route[side] for side in DIRECTIONS).any()
         route_valid = ~self._missing(route) & (acts | from_link)
-        others = Signal(32, attrs=KEEP)
-        m.d.comb += [
-            others.eq(self._register_b(route, registers) | now.constants.route),
-            routed.eq(self._links(m, now.code, "route") | others),
-        ]
+        m.d.comb += routed.eq(
+            self._routed_link(m, now)
+            | self._register_b(route, registers)
+            | now.code.routed_constant
+        )
         pipeline = Pipeline(m, self.advance)
         latest = pipeline.carry(arithmetic.result, 1)
         for side in DIRECTIONS:

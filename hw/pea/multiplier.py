@@ -26,13 +26,25 @@ def byte_products(a: Value, b: Value) -> list[Value]:
     ]
 
 
-def dot_product(m: Module, products: list[Value]) -> Value:
-    """The sum of the four products."""
-    # kept, so that synthesis makes carry chains and not a carry-save adder, which is larger
-    pairs = [Signal(signed(17), name=f"pair_{number}", attrs=KEEP) for number in range(2)]
-    first, second, third, fourth = products
-    m.d.comb += [pairs[0].eq(first + second), pairs[1].eq(third + fourth)]
-    return pairs[0] + pairs[1]
+def sum_three(m: Module, products: list[Value]) -> Value:
+    """The sum of three byte products, 18 bits signed; zero if they are.
+
+    A table a bit reduces them to two terms before the one carry chain, which draws the other table
+    in. Their signs, which count minus 2**15 each, are summed by tables instead of extended.
+    """
+    x, y, z = products
+    top = len(x) - 1
+    signs = Cat(x[top], y[top], z[top])
+    either = Signal(top + 3)
+    carries = Signal(top + 3)
+    total = Signal(signed(top + 3), name="three_products", attrs=KEEP)
+    majority = (x & y) | (x & z) | (y & z)
+    m.d.comb += [
+        either.eq(Cat((x ^ y ^ z)[: top + 1], signs.any() & ~signs.all(), signs.any())),
+        carries.eq(Cat(Const(0, 1), majority[:top])),
+        total.eq(either + carries),
+    ]
+    return total
 
 
 def power_of_two(m: Module, b: Value, control: Any) -> Value:

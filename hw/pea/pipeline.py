@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 KEEP = {"keep": 1}
 """Attributes that make synthesis keep a signal."""
@@ -26,7 +26,7 @@ class Pipeline:
         if registers == 0:
             return value if keep is None else Mux(keep, value, 0)
         for number in range(registers):
-            register = Signal.like(value, name="carried")
+            register = Signal.like(value, name="carried", reset_less=True)
             with self._m.If(self._advance):
                 self._m.d.sync += register.eq(value)
             if keep is not None and number == 0:
@@ -37,4 +37,4 @@ class Pipeline:
 
     def choose(self, lanes: Iterable[tuple[Value, Value]], registers: int) -> Value:
         """The OR of the lanes (value, keep) after that many registers."""
-        return reduce(or_, [self.carry(value, registers, keep) for value, keep in lanes])
+        return reduce(or_, [self.carry(value, registers, keep) for value, keep in lanes], Const(0))

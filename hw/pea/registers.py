@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
@@ -14,9 +14,8 @@ class RegisterFile(Block):
     """Two reads and one write a clock; a register that was not written since reset reads as zero.
 
     The data are in distributed RAM, which cannot be cleared; one bit a register says that it was
-    written, so that nothing of an earlier task can be read. Where the first reader must read zero
-    it reads words that are never written, so that its data need no gate. One register alone is
-    made of flip-flops.
+    written, so that nothing of an earlier task can be read. One register alone is made of
+    flip-flops.
 
     Parameters
     ----------
@@ -24,9 +23,8 @@ class RegisterFile(Block):
 
     Ports
     -----
-    a_read: in, 1 bit; a_register: in, 4 bits; a_data: out, 32 bits, zero without ``a_read``.
-    b_register: in, 4 bits; b_data: out, 32 bits; b_written: out, 1 bit; ``b_data`` is undefined
-    if this is low, and to be taken for zero.
+    a_register: in, 4 bits; a_data: out, 32 bits; a_written: out, 1 bit; ``a_data`` is undefined
+    if this is low, and to be taken for zero. b_register, b_data, b_written: the same.
     write: in, 1 bit, write in this clock; write_register: in, 4 bits; write_data: in, 32 bits.
     reset: in, 1 bit, at the end of this clock no register is written (wins over ``write``).
 
@@ -41,9 +39,9 @@ class RegisterFile(Block):
         self.registers = registers
         super().__init__(
             {
-                "a_read": In(1),
                 "a_register": In(REGISTER_BITS),
                 "a_data": Out(32),
+                "a_written": Out(1),
                 "b_register": In(REGISTER_BITS),
                 "b_data": Out(32),
                 "b_written": Out(1),
@@ -70,13 +68,14 @@ class RegisterFile(Block):
         with m.If(self.reset):
             m.d.sync += register.eq(0)
         m.d.comb += [
-            self.a_data.eq(register & self.a_read.replicate(32)),
+            self.a_data.eq(register),
+            self.a_written.eq(1),
             self.b_data.eq(register),
             self.b_written.eq(1),
         ]
 
     def _file(self, m: Module) -> None:
-        m.submodules.storage = storage = memory.Memory(shape=32, depth=2 * self.registers, init=[])
+        m.submodules.storage = storage = memory.Memory(shape=32, depth=self.registers, init=[])
         bits = (self.registers - 1).bit_length()
         written = Signal(self.registers)
         writer = storage.write_port()
@@ -92,8 +91,9 @@ class RegisterFile(Block):
         reader_a, reader_b = (storage.read_port(domain="comb") for _ in range(2))
         a, b = self.a_register[:bits], self.b_register[:bits]
         m.d.comb += [
-            reader_a.addr.eq(Cat(a, ~(self.a_read & Array(written)[a]))),
+            reader_a.addr.eq(a),
             self.a_data.eq(reader_a.data),
+            self.a_written.eq(Array(written)[a]),
             reader_b.addr.eq(b),
             self.b_data.eq(reader_b.data),
             self.b_written.eq(Array(written)[b]),

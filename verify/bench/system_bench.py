@@ -112,8 +112,8 @@ async def an_abort_leaves_the_chip_as_after_reset(dut: Any) -> None:
             again = runtime.run(given)
             assert again.differences(references) == []
             # Which kernels are resident and what units had prepared shifts which task goes first,
-            # also from run to run without an abort: by 2.8 % in the worst of 35 sets of instances,
-            # by more than 5 % in some of a thousand. What did not come back would cost far more.
+            # also from run to run without an abort: by 2.8 % in the worst of 45 sets of instances
+            # and once by more than 5 %. What did not come back would cost far more.
             assert min(usual) * 0.85 <= again.cycles <= max(usual) * 1.15
         late = runtime.run(given, instance_limit_cycles=usual[0] // 2, strict=False)
         faults = [outcome.fault for outcome in late.outcomes if outcome.fault]
