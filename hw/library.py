@@ -52,6 +52,11 @@ class Block(wiring.Component):
         return f"octopus_{words}_{digest.hexdigest()[:8]}"
 
 
+def only_if_set(**options: bool) -> dict[str, bool]:
+    """Those of a block's options that are set: an option that is off names no other module."""
+    return {name: value for name, value in options.items() if value}
+
+
 def _flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in parameters.items():

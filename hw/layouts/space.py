@@ -32,6 +32,18 @@ class Node(data.Struct):
     host: 1
 
 
+class Rectangle(data.Struct):
+    """Where a flit goes on a network with multicast: clusters, or the host (all else is then zero).
+
+    ``first`` holds the first column and row, ``x_last`` and ``y_last`` the last ones. One cluster
+    is a rectangle of 1 x 1.
+    """
+
+    first: Node
+    x_last: COORDINATE_BITS
+    y_last: COORDINATE_BITS
+
+
 class Address(data.Struct):
     """A global byte address (32 bits)."""
 

@@ -7,8 +7,8 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.space import COORDINATE_BITS, Node
-from ..library import Block, add_block
+from ..layouts.space import COORDINATE_BITS, Node, Rectangle
+from ..library import Block, add_block, only_if_set
 from .arbiter import arbitrate
 from .credit import CreditCounter, count_places, next_place
 from .link import (
@@ -20,7 +20,8 @@ from .link import (
     parity_is_wrong,
     validate_network,
 )
-from .routing import RouteComputation
+from .multicast import RECTANGLE_BITS, validate_multicast
+from .routing import RouteComputation, greater
 
 
 class QueuedFlit(data.StructLayout):
@@ -44,6 +45,7 @@ class NetworkEndpoint(Block):
     host: this is the host bridge's endpoint, on the west port of router (0, 0).
     direct: next to a router with ``direct``: ``link_out`` is no register, and what comes to an
         empty queue is offered at once. Only with one channel a class.
+    multicast: as for ``Router``; destinations are rectangles.
 
     Ports
     -----
@@ -63,7 +65,8 @@ class NetworkEndpoint(Block):
     Errors: a first flit with wrong parity is discarded, one inside a packet is delivered with
     head and tail set: the packet broke off. Both are reported by ``parity_error``. What follows of
     such a packet (a flit without ``head`` where no packet is open) is discarded. A packet to a
-    node outside the mesh (or from the host to the host) is taken whole, not sent, and reported by
+    node outside the mesh (or from the host to the host; with ``multicast``: to no rectangle, or one
+    that reaches beyond the mesh) is taken whole, not sent, and reported by
     ``unreachable``.
     """
 
@@ -78,6 +81,7 @@ class NetworkEndpoint(Block):
         host: bool = False,
         free_choice: bool = False,
         direct: bool = False,
+        multicast: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
@@ -98,6 +102,9 @@ class NetworkEndpoint(Block):
             raise ValueError(
                 f"direct is True; allowed: only with one channel a class, not {self.class_channels}"
             )
+        self.multicast = multicast
+        if multicast:
+            validate_multicast(flit_bits, virtual_channels)
         flits = stream.Signature(Flit(flit_bits))
         link = NetworkLink(flit_bits, virtual_channels)
         super().__init__(
@@ -120,6 +127,7 @@ class NetworkEndpoint(Block):
             host=host,
             free_choice=free_choice,
             direct=direct,
+            **only_if_set(multicast=multicast),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -189,13 +197,23 @@ class NetworkEndpoint(Block):
         to = Node(source.payload.payload[:NODE_BITS])
         inside = (to.x < self.columns) & (to.y < self.rows)
         to_host = (to.x == 0) & (to.y == 0) & (not self.host)
+        exists = Mux(to.host, to_host, inside)
+        if self.multicast:
+            exists = self._is_rectangle(Rectangle(source.payload.payload[:RECTANGLE_BITS]))
         rejecting = Signal(name=f"rejecting_{index}")
         reject = Signal(name=f"reject_{index}")
-        m.d.comb += reject.eq(Mux(source.payload.head, ~Mux(to.host, to_host, inside), rejecting))
+        m.d.comb += reject.eq(Mux(source.payload.head, ~exists, rejecting))
         m.d.sync += self.unreachable[index].eq(source.valid & source.payload.head & reject)
         with m.If(source.valid & source.ready):
             m.d.sync += rejecting.eq(reject & ~source.payload.tail)
         return reject
+
+    def _is_rectangle(self, to: Any) -> Value:
+        """Whether a rectangle is one of nodes of the mesh."""
+        columns = ~greater(to.first.x, to.x_last) & (to.x_last < self.columns)
+        rows = ~greater(to.first.y, to.y_last) & (to.y_last < self.rows)
+        corner = ~Cat(to.first.x, to.first.y, to.x_last, to.y_last).any()
+        return Mux(to.first.host, corner & (not self.host), columns & rows)
 
     def _channel(self, m: Module, index: int, available: Value) -> Value:
         """The channel of the router's buffer: by the packet's first step, so that order is kept."""

@@ -7,13 +7,12 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..layouts.space import COORDINATE_BITS, Node
-from ..library import Block, add_block
+from ..layouts.space import COORDINATE_BITS
+from ..library import Block, add_block, only_if_set
 from .aim import XY_PAIRS, FreeAim, RouteNote, fixed_aim
 from .arbiter import arbitrate
 from .credit import count_places, next_place
 from .link import (
-    NODE_BITS,
     Flit,
     NetworkLink,
     Port,
@@ -21,6 +20,7 @@ from .link import (
     parity_is_wrong,
     validate_network,
 )
+from .multicast import RectangleRoute, validate_multicast
 from .routing import FollowingStep, RouteComputation, turns_from
 
 
@@ -64,6 +64,7 @@ class InputPort(Block):
     routing, single_flit, arbiter: as for ``Router``.
     bypass: a flit that finds the buffer empty is offered while it is on the link already. Only with
         one channel, ``single_flit`` and dimension-ordered routing.
+    multicast: as for ``Router``.
 
     Ports
     -----
@@ -71,10 +72,12 @@ class InputPort(Block):
     packet_ready, flit_ready (in, ``[output][channel]``): the output can take a head flit, or
         a following flit, for that channel of the next router.
     prefer_x (in, a bit a pair of ``XY_PAIRS``): see ``FreeAim``.
-    request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for.
+    request (out, ``[lane]``): one-hot, the output (:class:`Port`) the lane asks for; with
+        ``multicast`` all that are ready of those whose copies have not left yet.
     offer, channel, tail (out, ``[lane]``): the flit, its channel in the next router, and whether
         it is its packet's last (as in the flit, but earlier in the cycle).
-    grant (in, a bit a lane): the offered flit leaves in this cycle.
+    grant (in, a bit a lane; with ``multicast`` a bit an output): the offered flit leaves in this
+        cycle; or copies of it, and with the last of them the flit.
     parity_error (out, registered): a flit with wrong parity arrived.
 
     Errors: a flit with wrong parity ends its packet; as a first flit it has no destination to be
@@ -101,6 +104,7 @@ class InputPort(Block):
         single_flit: bool = False,
         arbiter: str = "matrix",
         bypass: bool = False,
+        multicast: bool = False,
     ) -> None:
         validate_network(virtual_channels, buffer_depth, message_classes)
         simple = virtual_channels == 1 and single_flit and routing == "dimension_ordered"
@@ -109,6 +113,8 @@ class InputPort(Block):
                 "bypass is True; allowed: only with virtual_channels 1, single_flit and "
                 "routing 'dimension_ordered'"
             )
+        if multicast:
+            validate_multicast(flit_bits, virtual_channels, single_flit, routing)
         if lanes not in (1, virtual_channels):
             raise ValueError(f"lanes is {lanes}; allowed: 1 or {virtual_channels}")
         self.flit_bits = flit_bits
@@ -122,6 +128,7 @@ class InputPort(Block):
         self.single_flit = single_flit
         self.arbiter = arbiter
         self.bypass = bypass
+        self.multicast = multicast
         self.turns = turns_from(routing, side)
         super().__init__(
             {
@@ -135,7 +142,7 @@ class InputPort(Block):
                 "offer": Out(BufferedFlit(flit_bits)).array(lanes),
                 "channel": Out(channel_shape(virtual_channels)).array(lanes),
                 "tail": Out(1).array(lanes),
-                "grant": In(lanes),
+                "grant": In(len(Port) if multicast else lanes),
                 "parity_error": Out(1),
             },
             flit_bits=flit_bits,
@@ -149,6 +156,7 @@ class InputPort(Block):
             single_flit=single_flit,
             arbiter=arbiter,
             bypass=bypass,
+            **only_if_set(multicast=multicast),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -168,14 +176,18 @@ class InputPort(Block):
     def _arrival(self, m: Module, wrong: Value) -> tuple[Signal, Value]:
         """The note of the flit on the link, from its destination or that of its packet's head; and
         its parity for the ``head`` and ``tail`` of the note, wrong if it was or if it is astray."""
-        computation = RouteComputation(self.routing, self.side)
+        computation = (
+            RectangleRoute(self.side)
+            if self.multicast
+            else RouteComputation(self.routing, self.side)
+        )
         m.submodules.route = computation
         flit, channel = self.link.flit, self.link.channel
         note = Signal(RouteNote(self.virtual_channels))
         astray = wrong if self.single_flit else wrong | ~flit.head
         outputs = Mux(astray, 1 << Port.LOCAL, computation.output)
         m.d.comb += [
-            computation.destination.eq(Node(flit.payload[:NODE_BITS])),
+            Value.cast(computation.destination).eq(flit.payload),
             computation.x.eq(self.x),
             computation.y.eq(self.y),
         ]
@@ -268,6 +280,8 @@ class InputPort(Block):
                 m.d.sync += queue.parity.eq(Mux(several, read.data[0], parity))
             with m.If(~several & ~queue.arrives):
                 m.d.sync += queue.note.outputs.eq(0)
+        if self.multicast:
+            self._strike(m, queue, note)
         for index, moves in (
             (queue.write_index, queue.arrives),
             (queue.read_index, queue.leaves),
@@ -276,10 +290,18 @@ class InputPort(Block):
                 m.d.sync += index.eq(next_place(index, depth))
         return queue
 
+    def _strike(self, m: Module, queue: _Queue, note: Signal) -> None:
+        """Take the outputs whose copies have left out of the first note."""
+        with m.If(queue.present & ~queue.leaves):
+            m.d.sync += queue.note.outputs.eq(queue.note.outputs & ~self.grant)
+        if self.bypass:
+            with m.Elif(queue.arrives & ~queue.present):
+                m.d.sync += queue.note.outputs.eq(note.outputs & ~self.grant)
+
     @property
     def _one_way(self) -> bool:
         """A packet has one output: its number is stored."""
-        return self.routing == "dimension_ordered"
+        return self.routing == "dimension_ordered" and not self.multicast
 
     def _pack(self, note: Any) -> Value:
         """What of a note is stored: nothing that is constant, nothing in more bits than needed."""
@@ -327,7 +349,7 @@ class InputPort(Block):
             with m.If(here.any()):
                 m.d.sync += selected.eq(choice)
         for bit, queue, (want, channel) in zip(selected, queues, aims, strict=True):
-            m.d.comb += queue.leaves.eq(bit & self.grant[lane])
+            m.d.comb += queue.leaves.eq(bit & self._last(queue, lane))
             with m.If(bit if len(queues) > 1 else Const(1)):
                 m.d.comb += [
                     self.request[lane].eq(want),
@@ -338,10 +360,16 @@ class InputPort(Block):
                 ]
         return selected
 
+    def _last(self, queue: _Queue, lane: int) -> Value:
+        """Whether the lane's flit leaves for good: its only copy, or the last of several."""
+        if not self.multicast:
+            return self.grant[lane]
+        return queue.offers & ~(queue.first.outputs & ~self.grant).any()
+
     def _aim(self, m: Module, platform: Any, queue: _Queue) -> tuple[Value, Value]:
         """The output that a queue's first flit can take now, and its channel there."""
         count = self.class_channels
-        if self.free_choice or not self._one_way:
+        if self.free_choice or self.routing != "dimension_ordered":
             first = queue.channel - queue.channel % count
             escape = self.routing == "minimal_adaptive"
             aim = FreeAim(self.virtual_channels, count, first, escape)

@@ -7,10 +7,11 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..library import Block, add_block
+from ..library import Block, add_block, only_if_set
 from .endpoint import NetworkEndpoint
 from .link import Flit, Port
 from .link_pipeline import LinkLatency, join_link
+from .multicast import validate_multicast
 from .router import Router
 
 ONE_CYCLE = LinkLatency()
@@ -52,8 +53,11 @@ class NetworkMesh(Block):
         single_flit: bool = False,
         latency: LinkLatency = ONE_CYCLE,
         direct: bool = False,
+        multicast: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
+        if multicast:
+            validate_multicast(flit_bits, virtual_channels, single_flit, routing)
         buffer_depth = latency.buffer_depth(buffer_depth, columns, rows)
         self.latency = latency
         self.columns = columns
@@ -67,6 +71,7 @@ class NetworkMesh(Block):
             "hold_output": hold_output,
             "single_flit": single_flit,
             "direct": direct,
+            **only_if_set(multicast=multicast),
         }
         self.message_classes = classes
         nodes = columns * rows + 1
@@ -156,6 +161,7 @@ class NetworkMesh(Block):
             host=host,
             free_choice=bool(self._router["free_choice"]),
             direct=bool(self._router["direct"]) and not host,
+            multicast=bool(self._router.get("multicast")),
         )
         add_block(m, platform, f"endpoint_{node}", endpoint)
         for index in range(self.message_classes):

@@ -6,11 +6,12 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..layouts.space import COORDINATE_BITS
-from ..library import Block, add_block
+from ..library import Block, add_block, only_if_set
 from .aim import XY_PAIRS
 from .arbiter import ARBITERS
 from .input_port import InputPort
 from .link import NetworkLink, Port, validate_network
+from .multicast import validate_multicast
 from .output_port import OutputPort
 from .routing import turns_to, validate_routing
 
@@ -39,6 +40,8 @@ class Router(Block):
         long packets if buffers hold a whole one.
     single_flit: every packet has one flit (smaller); then ``head`` and ``tail`` are always set.
     arbiter: ``"matrix"`` (least recently granted first) or ``"round_robin"``.
+    multicast: a flit's destination is a rectangle of nodes (``layouts.space.Rectangle``), and each
+        gets a copy (larger). Only with one channel, ``single_flit`` and dimension-ordered routing.
     direct: the local input is not behind a link register but next to an endpoint with ``direct``:
         its flits pass an empty buffer (``bypass`` of ``InputPort``).
 
@@ -53,7 +56,8 @@ class Router(Block):
     Timing: a flit on an input link in cycle t is on the output link in cycle t + 2 if its output
     is free: one cycle in the router, one on the link; with ``direct`` one on the local input in
     t + 1. A channel carries one flit a cycle with ``buffer_depth`` >= 4. There is no combinational
-    path from input to output ports.
+    path from input to output ports. Copies leave independently, each when its output is free; the
+    flits behind them in the input wait for the last.
 
     Errors: a flit with wrong parity is reported by ``parity_error``. It ends its packet and goes on
     with its wrong parity, so that its destination sees it too; a packet's first flit goes to the
@@ -77,10 +81,13 @@ class Router(Block):
         single_flit: bool = False,
         arbiter: str = "matrix",
         direct: bool = False,
+        multicast: bool = False,
     ) -> None:
         classes = virtual_channels if message_classes is None else message_classes
         validate_network(virtual_channels, buffer_depth, classes)
         validate_routing(routing, virtual_channels // classes)
+        if multicast:
+            validate_multicast(flit_bits, virtual_channels, single_flit, routing)
         self.flit_bits = flit_bits
         self.virtual_channels = virtual_channels
         self.buffer_depth = buffer_depth
@@ -94,6 +101,7 @@ class Router(Block):
             raise ValueError(f"arbiter is {arbiter!r}; allowed: {', '.join(ARBITERS)}")
         self.arbiter = arbiter
         self.direct = direct
+        self.multicast = multicast
         link = NetworkLink(flit_bits, virtual_channels)
         sides = {f"{port.name.lower()}_in": In(link) for port in Port}
         sides |= {f"{port.name.lower()}_out": Out(link) for port in Port}
@@ -115,6 +123,7 @@ class Router(Block):
             single_flit=single_flit,
             arbiter=arbiter,
             direct=direct,
+            **only_if_set(multicast=multicast),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -122,7 +131,9 @@ class Router(Block):
         m = Module()
         inputs = {port: self._input(m, platform, port) for port in Port}
         outputs: dict[Port, OutputPort] = {}
-        grants: dict[Port, list[Any]] = {port: [0] * self.lanes for port in Port}
+        grants: dict[Port, list[Any]] = {
+            port: [0] * (len(Port) if self.multicast else self.lanes) for port in Port
+        }
         for output in Port:
             sources = turns_to(self.routing, output)
             block = self._output(m, platform, output, len(sources) * self.lanes)
@@ -136,7 +147,7 @@ class Router(Block):
                         block.channel[place].eq(inputs[source].channel[lane]),
                         block.tail[place].eq(inputs[source].tail[lane]),
                     ]
-                    grants[source][lane] |= block.grant[place]
+                    grants[source][output if self.multicast else lane] |= block.grant[place]
             for port in Port:
                 if port in sources:
                     m.d.comb += [
@@ -168,6 +179,7 @@ class Router(Block):
             self.single_flit,
             self.arbiter,
             bypass=self.direct and side is Port.LOCAL,
+            multicast=self.multicast,
         )
         add_block(m, platform, f"{side.name.lower()}_input", block)
         connect(m, flipped(getattr(self, f"{side.name.lower()}_in")), block.link)

@@ -188,10 +188,10 @@ def _ahead(
         return Value.cast(1)
     if side is high:
         return Value.cast(0)
-    return _greater(to, here)
+    return greater(to, here)
 
 
-def _greater(one: Value, other: Value) -> Value:
+def greater(one: Value, other: Value) -> Value:
     """``one > other`` of equal width, bit by bit: so few bits are smaller without a carry chain."""
     greater: Value = Const(0)
     for high, low in zip(one, other, strict=True):

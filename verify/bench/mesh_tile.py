@@ -30,6 +30,7 @@ def endpoint_of(
         host=host,
         free_choice=options.get("free_choice", False),
         direct=options.get("direct", False) and not host,
+        multicast=options.get("multicast", False),
     )
 
 
