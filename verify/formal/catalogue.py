@@ -15,6 +15,7 @@ from .cbu_walker import WalkerExact
 from .memory_arbitration import ReadAfterWrite, RoundRobinFair
 from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
+from .noc_multicast import BranchesExact, InputCopies
 from .noc_routing import RouteReaches
 from .property import Property
 from .tbu_dispatch import DispatchesExact
@@ -58,6 +59,16 @@ NOC = [
     Claim("noc", partial(InputFlow, 2, 4)),
     Claim("noc", partial(InputFlow, 2, 2, message_classes=1, lanes=2)),
     Claim("noc", partial(InputFlow, 2, 2, message_classes=1, lanes=2, free_choice=True)),
+    *(
+        Claim("noc", partial(BranchesExact, side), side == "LOCAL")
+        for side in ("NORTH", "EAST", "SOUTH", "WEST", "LOCAL")
+    ),
+    Claim("noc", partial(InputCopies, "WEST", 2), True),
+    Claim("noc", partial(InputCopies, "NORTH", 2)),
+    Claim("noc", partial(InputCopies, "LOCAL", 2, bypass=True), True),
+    Claim("noc", partial(InputCopies, "LOCAL", 1, bypass=True)),
+    Claim("noc", partial(InputCopies, "WEST", 4)),
+    Claim("noc", partial(InputCopies, "LOCAL", 4, bypass=True)),
     Claim("noc", partial(OutputFlow, 4, 2, 4), True),
     Claim("noc", partial(OutputFlow, 5, 1, 4)),
     Claim("noc", partial(OutputFlow, 4, 2, 4, hold_output=True)),
