@@ -17,17 +17,19 @@ from octopus.verify.bench.mesh_soak import (
 PACKETS = 3000
 
 
-@pytest.mark.parametrize("name", ["control", "data_long_links"])
+@pytest.mark.parametrize("name", ["control", "control_multicast_direct", "data_long_links"])
 def test_nothing_is_lost_doubled_changed_or_reordered_and_faults_are_reported(name: str) -> None:
     seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
     print(f"replay with OCTOPUS_SEED={seed}")
     options = MESHES[name]
     program = build_soak(options)
     counts = run_soak(program, options, PACKETS, seed)
-    assert counts["delivered"] == counts["packets"] >= PACKETS
+    assert counts["packets"] >= PACKETS
+    assert counts["delivered"] == counts["copies"]
+    assert (counts["copies"] > counts["packets"]) == options.get("multicast", False)
     counts = run_soak(program, options, PACKETS, seed, Faults(flips=2000, unreachable=20000))
     assert counts["hits"] > 0
-    assert counts["delivered"] < counts["packets"] - counts["unreachable"]
+    assert counts["delivered"] < counts["copies"]
 
 
 def test_a_failure_is_told_with_its_seed() -> None:

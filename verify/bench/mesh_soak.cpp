@@ -11,6 +11,10 @@
 // flit else; a packet hit must not arrive whole, all others must. A packet to a node that does not
 // exist must be reported by its endpoint and arrive nowhere. After the faults the mesh must be as new.
 //
+// Multicast (MULTICAST set): a flit is for a rectangle of nodes. Each of them gets it once, and at each
+// the flits of one source come in order, whatever their rectangles. A flipped bit costs exactly the
+// copies of the nodes whose ways lead over that link (rectangle.h).
+//
 // Arguments: columns rows packets seed longest ordered flips unreachable
 //   flips, unreachable: of a million link cycles, of a million packets.
 // Output: lines "progress DELIVERED PACKETS CYCLES"; then "ok key=value ..." and exit code 0, or
@@ -28,6 +32,7 @@
 
 #include "Vhost.h"
 #include "Vtile.h"
+#include "rectangle.h"
 #include "verilated.h"
 
 double sc_time_stamp() { return 0; }
@@ -38,7 +43,7 @@ namespace {
 
 constexpr int Sides = 4, North = 0, East = 1, South = 2, West = 3;
 constexpr int PayloadBits = FLIT_BITS, FlitBits = FLIT_BITS + 2;
-constexpr int DestinationBits = 11, NumberBits = 24;
+constexpr int DestinationBits = MULTICAST ? RectangleBits : 11, NumberBits = 24;
 constexpr long StormCycles = 500, HangCycles = 100000;
 
 using Bits = std::array<uint32_t, 3>;  // a flit: payload, head, tail
@@ -79,6 +84,8 @@ struct Packet {
     uint8_t source, destination, message_class, length;
     uint32_t place_in_flow;
     bool hit, arrived, lost;  // lost: it has no destination
+    Rectangle to;             // with multicast; then ``destination`` is its first node
+    NodeSet owed;             // nodes whose copies have neither come nor been hit
 };
 
 struct Stream {  // a node's streams of one class
@@ -115,7 +122,8 @@ class Soak {
         : columns(columns), rows(rows), nodes(columns * rows), longest(longest), ordered(ordered),
           random(seed), tiles(nodes), streams((nodes + 1) * CLASSES), wires(nodes * Sides),
           expected_reports(nodes), outstanding(nodes * Sides * CHANNELS),
-          next_in_flow((nodes + 1) * (nodes + 1) * CLASSES), seen_in_flow(next_in_flow.size()) {
+          everybody{0, 0, uint8_t(columns - 1), uint8_t(rows - 1)},
+          latest((nodes + 1) * (nodes + 1)), next_in_flow((nodes + 1) * (nodes + 1) * CLASSES), seen_in_flow(next_in_flow.size()) {
         for (int node = 0; node < nodes; ++node) {
             tiles[node] = std::make_unique<Vtile>(&context);
             tiles[node]->x = node % columns;
@@ -131,6 +139,7 @@ class Soak {
     double flips = 0, unreachable = 0;
     long delivered = 0, created = 0, lost = 0, reported = 0, broken = 0, hits = 0, reports = 0;
     long endpoint_reports = 0, flits = 0, ended = 0;
+    long copies = 0, cut = 0;  // with multicast: to be delivered, and of these hit on the way
 
     void run(long packets) {
         const long target = created + packets;
@@ -164,6 +173,8 @@ class Soak {
     Wire from_host;
     std::vector<uint8_t> expected_reports;  // parity_error of each router in this cycle
     std::vector<int> outstanding;           // flits in the receiver's buffer, [node][side][channel]
+    Rectangle everybody;
+    std::vector<long> latest;  // with multicast: the last packet seen, [source][node]
     std::vector<uint32_t> next_in_flow, seen_in_flow;
     std::vector<Packet> packets;
     long settled = 0;
@@ -199,10 +210,39 @@ class Soak {
         return to == nodes && source == nodes ? below(nodes) : to;
     }
 
+    Rectangle only(int node) const {
+        const uint8_t x = node % columns, y = node / columns;
+        return node == nodes ? Rectangle{0, 0, 0, 0, true} : Rectangle{x, y, x, y};
+    }
+
+    // A single node, everybody, or any rectangle that begins there.
+    Rectangle rectangle_at(int node) {
+        Rectangle to = only(node);
+        const int kind = below(10);
+        if (to.host || kind < 4) return to;
+        if (kind == 4) return everybody;
+        to.x_last += below(columns - to.x);
+        to.y_last += below(rows - to.y);
+        return to;
+    }
+
+    // No rectangle of nodes: beyond the mesh, turned over, or the host and more.
+    Rectangle nowhere(uint32_t number) const {
+        const uint8_t x = columns, y = rows;
+        const Rectangle wrong[] = {{0, 0, x, 0}, {0, 0, 0, y}, {1, 0, 0, 0}, {0, 1, 0, 0},
+                                   {0, 0, 1, 0, true}, {x, 0, x, 0}};
+        return wrong[number % 6];
+    }
+
     void add(int source, int destination, int message_class, bool exists) {
         const int length = 1 + below(longest);
         Packet packet{uint8_t(source), uint8_t(destination), uint8_t(message_class), uint8_t(length),
-                      0, false, false, !exists};
+                      0, false, false, !exists, {}, 0};
+        if (MULTICAST) {
+            packet.to = exists ? rectangle_at(destination) : nowhere(uint32_t(packets.size()));
+            packet.owed = exists ? packet.to.nodes(columns, nodes) : 0;
+        }
+        copies += MULTICAST ? __builtin_popcountll(packet.owed) : exists;
         if (exists) packet.place_in_flow = ++next_in_flow[flow(packet)];
         else ++lost;
         stream(source, message_class).queue.push_back(uint32_t(packets.size()));
@@ -229,7 +269,7 @@ class Soak {
             uint64_t to = packet.destination % columns | packet.destination / columns << 5;
             if (packet.destination == nodes) to = 1 << 10;
             if (packet.lost) to = number & 1 ? uint64_t(columns) : uint64_t(rows) << 5;
-            write(0, DestinationBits, to);
+            write(0, DestinationBits, MULTICAST ? packet.to.code() : to);
         }
         write(DestinationBits, NumberBits, number);
         write(PayloadBits, 1, place == 0);
@@ -257,7 +297,27 @@ class Soak {
         if (packets[number].lost) ++ended;
     }
 
+    // With multicast: a copy came; it must be owed to this node, and no later one of its source.
+    void copy_came(int node, const Bits& bits) {
+        const long number = long(field(bits, DestinationBits, NumberBits));
+        if (number >= long(packets.size())) fail("node %d: an unknown packet", node);
+        Packet& packet = packets[number];
+        const NodeSet self = NodeSet(1) << node;
+        if (packet.lost || !(packet.to.nodes(columns, nodes) & self))
+            fail("packet %ld came to node %d", number, node);
+        if (!(packet.owed & self))
+            fail("packet %ld came to node %d twice, or damaged", number, node);
+        if (bits != flit_of(uint32_t(number), 0)) fail("packet %ld changed", number);
+        packet.owed &= ~self;
+        ++delivered;
+        if (!packet.owed) ++ended;
+        long& last = latest[packet.source * (nodes + 1) + node];
+        if (number < last) fail("packet %ld was overtaken by %ld", number, last);
+        last = number;
+    }
+
     void ejected(int node, int message_class, const Bits& bits) {
+        if (MULTICAST) return copy_came(node, bits);
         Stream& each = stream(node, message_class);
         if (each.open >= 0 && bit(bits, PayloadBits)) {  // the packet broke off
             if (!packets[each.open].hit) fail("packet %ld broke off for no reason", each.open);
@@ -298,17 +358,30 @@ class Soak {
         return calm || chance(each.eject);
     }
 
+    // With multicast: nobody gets a copy over this link any more.
+    void cut_off(Packet& packet, int at, int side) {
+        NodeSet gone = 0;
+        for (int node = 0; node <= nodes; ++node)
+            if (at < 0 || leads_over(packet.source, node, at, side, columns, nodes))
+                gone |= NodeSet(1) << node;
+        gone &= packet.owed;
+        if (!gone) fail("a copy is on a link that leads to nobody who is owed it");
+        packet.owed &= ~gone;
+        cut += __builtin_popcountll(gone);
+        if (!packet.owed) ++ended;
+    }
+
     // A flit on a link: perhaps spoilt; whether its parity is wrong when it arrives.
-    bool travel(Wire& wire) {
+    // The link leaves router ``at`` by ``side``; ``at`` is -1 for the host's link into the mesh.
+    bool travel(Wire& wire, int at, int side) {
         if (!wire.valid) return false;
         const bool wrong = parity_of(wire.flit) == wire.parity;
         if (wrong || flips == 0 || calm || !chance(flips)) return wrong;
         const auto number = field(wire.flit, DestinationBits, NumberBits);
         Packet& packet = packets[number];
-        if (!packet.hit) {
-            packet.hit = true;
-            ++ended;
-        }
+        if (MULTICAST) cut_off(packet, at, side);
+        else if (!packet.hit) ++ended;
+        packet.hit = true;
         ++hits;
         const int place = below(FlitBits + 1);
         if (place == FlitBits) wire.parity = !wire.parity;
@@ -422,16 +495,16 @@ class Soak {
                 const int other = neighbour(node, side);
                 if (other < 0) continue;
                 Wire wire = wires[other * Sides + (side + 2) % Sides];
-                expected_reports[node] |= travel(wire) << side;
+                expected_reports[node] |= travel(wire, other, (side + 2) % Sides) << side;
                 into(node, side, wire);
                 count(other, (side + 2) % Sides, wire, wires[node * Sides + side].credit);
             }
         }
         Wire to_host = wires[West];
         Wire entering = from_host;
-        expected_reports[0] |= travel(entering) << West;
+        expected_reports[0] |= travel(entering, -1, West) << West;
         into(0, West, entering);
-        travel(to_host);
+        travel(to_host, 0, West);
         host->link_in___05Fvalid = to_host.valid;
         host->link_in___05Fparity = to_host.parity;
         host->link_in___05Fchannel = to_host.channel;
@@ -467,7 +540,11 @@ class Soak {
         for (std::size_t i = 0; i < outstanding.size(); ++i)
             if (outstanding[i]) fail("%d credits of link %zu did not come back", outstanding[i], i);
         for (std::size_t i = settled; i < packets.size(); ++i)
-            if (!packets[i].arrived && !packets[i].hit && !packets[i].lost) fail("packet %zu is lost", i);
+            if (MULTICAST ? packets[i].owed != 0
+                          : !packets[i].arrived && !packets[i].hit && !packets[i].lost)
+                fail("packet %zu is lost", i);
+        if (MULTICAST && delivered + cut != copies)
+            fail("%ld copies: %ld came, %ld were hit", copies, delivered, cut);
         settled = long(packets.size());
         if (reported != lost) fail("%ld unreachable packets, %ld reported", lost, reported);
         calm = false;
@@ -482,6 +559,10 @@ int main(int argc, char** argv) {
         return 2;
     }
     const long packets = std::atol(argv[3]);
+    if (MULTICAST && std::atoi(argv[1]) * std::atoi(argv[2]) > 63) {
+        std::fprintf(stderr, "multicast: at most 63 clusters\n");
+        return 2;
+    }
     Soak soak(std::atoi(argv[1]), std::atoi(argv[2]), std::strtoull(argv[4], nullptr, 10),
               std::atoi(argv[5]), std::atoi(argv[6]) != 0);
     soak.flips = std::atof(argv[7]) / 1e6;
@@ -494,8 +575,8 @@ int main(int argc, char** argv) {
     if (std::atof(argv[7]) > 0 && soak.hits == 0) fail("no fault was injected");
     if (std::atof(argv[8]) > 0 && soak.lost == 0) fail("no packet was unreachable");
     std::printf("ok cycles=%ld packets=%ld delivered=%ld flits=%ld hits=%ld reports=%ld "
-                "endpoint_reports=%ld broken=%ld unreachable=%ld\n",
+                "endpoint_reports=%ld broken=%ld unreachable=%ld copies=%ld\n",
                 now, soak.created, soak.delivered, soak.flits, soak.hits, soak.reports,
-                soak.endpoint_reports, soak.broken, soak.reported);
+                soak.endpoint_reports, soak.broken, soak.reported, soak.copies);
     return 0;
 }

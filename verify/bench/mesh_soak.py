@@ -16,6 +16,7 @@ from octopus.sim.toolchain import environment, verilator_version
 from .mesh_tile import MeshTile, depth_of, endpoint_of
 
 BENCH = Path(__file__).with_name("mesh_soak.cpp")
+RECTANGLES = BENCH.with_name("rectangle.h")
 LONGEST_PACKET = 9
 
 CONTROL = {
@@ -29,6 +30,9 @@ DATA = {"flit_bits": 64, "virtual_channels": 2, "buffer_depth": 4, "message_clas
 MESHES: dict[str, dict[str, Any]] = {
     "control": CONTROL,
     "control_direct": CONTROL | {"direct": True},
+    "control_multicast": CONTROL | {"multicast": True},
+    "control_multicast_direct": CONTROL | {"multicast": True, "direct": True},
+    "control_multicast_shallow": CONTROL | {"multicast": True, "buffer_depth": 1},
     "control_west_first": CONTROL | {"routing": "west_first"},
     "control_odd_even": CONTROL | {"routing": "odd_even"},
     "control_minimal_adaptive": CONTROL | {"routing": "minimal_adaptive", "virtual_channels": 2},
@@ -86,9 +90,10 @@ def build_soak(options: dict[str, Any], columns: int = 4, rows: int = 4) -> Path
             ("CHANNELS", options["virtual_channels"]),
             ("CLASSES", options["message_classes"]),
             ("DEPTH", depth_of(columns, rows, options)),
+            ("MULTICAST", int(options.get("multicast", False))),
         )
     ]
-    text = BENCH.read_text() + repr(defines)
+    text = BENCH.read_text() + RECTANGLES.read_text() + repr(defines)
     text += "".join(module.text for group in modules.values() for module in group)
     folder = cache_folder() / "soak" / hashlib.sha256(text.encode()).hexdigest()[:16]
     program = folder / "soak"
