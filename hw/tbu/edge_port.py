@@ -75,6 +75,7 @@ class EdgePort(Block):
             leaving.gather.eq(self.setup.load_input),
             entering.offset_epoch.eq(leaving.offset_epoch),
             entering.pending.eq(leaving.pending),
+            entering.filled.eq(leaving.filled),
             leaving.drain_epoch.eq(self.control.drain_epoch),
             self.control.holds.eq(leaving.holds),
             self.control.fault.eq(entering.fault | leaving.fault),

@@ -38,13 +38,13 @@ class InputStream(Block):
     setup: ``In(StreamSetup)``. epoch: in, the present epoch.
     read: the port on the scratchpad. array: the array's input, data and valid registered.
     offsets: stream in, offsets of the gather of ``offset_epoch``; pending: in, offsets of the
-    present epoch wait somewhere before ``offsets``.
+    present epoch wait somewhere before ``offsets``; filled: in, words wait there, a register.
     fault: out, the word taken in this cycle had an address outside the window. damaged: out, it
     had wrong parity.
 
     Timing: a word a cycle without bank conflicts; first word seven cycles after the set-up is
     taken into use: when the addresses of the epoch before are out, at the latest the cycle after
-    its own epoch has begun. ``exhausted`` and ``valid`` depend on registers and ``pending`` only.
+    its own epoch has begun. ``exhausted`` and ``valid`` depend on registers and ``filled`` only.
     Errors: an address outside the window gives a word of zero that raises ``fault`` when taken.
     Source: own; the tags follow the idea of decoupled access/execute queues.
     """
@@ -63,6 +63,7 @@ class InputStream(Block):
                 "offsets": In(stream.Signature(32)),
                 "offset_epoch": In(EPOCH_BITS),
                 "pending": In(1),
+                "filled": In(1),
                 "fault": Out(1),
                 "damaged": Out(1),
             },
@@ -187,15 +188,24 @@ class InputStream(Block):
         present = Signal()
         future = Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
+        # Whether the stream is over is found out a cycle ahead, while the last word is still in the
+        # head: the array waits for the answer. What may change in that cycle is looked at again:
+        # the epoch, and whether an offset has come.
         coming = queue.r_rdy | captured_valid | flight_valid | request_valid | offset_valid
-        ended = ahead | (~behind & (~live | (gather & ~self.pending)))
+        empty = Signal()  # no word is between the generator and the head
+        drained = Signal()  # and there will be none in the addresses' epoch, but for new offsets
+        m.d.sync += [
+            empty.eq(~coming),
+            drained.eq(~coming & ~activate & (~live | (gather & ~self.pending))),
+        ]
+        ended = Mux(ahead, empty, drained & ~behind & ~(gather & self.filled))
         m.d.comb += [
             present.eq(head.epoch == self.epoch),
             future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
             queue.r_en.eq(leave),
             self.array.data.eq(head.word),
             self.array.valid.eq(head_valid & present),
-            self.array.exhausted.eq(Mux(head_valid, future, ~coming & ended)),
+            self.array.exhausted.eq(Mux(head_valid, future, ended)),
             self.fault.eq(self.array.take & head.error),
             self.damaged.eq(self.array.take & head.damaged),
         ]

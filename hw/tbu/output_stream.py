@@ -34,7 +34,7 @@ class OutputStream(Block):
     port's gather. epoch: in, the present epoch; start: in, the next one begins.
     array: the array's output. write: the port on the scratchpad.
     offsets: stream out, offset_epoch: out, its epoch; pending: out, offsets of the present epoch
-    wait.
+    wait; filled: out, a register, words of whatever epoch wait to leave the queue.
     drain_epoch: in; holds: out, words of that epoch are not yet stored (offsets do not count).
     fault, drain_fault: out, an address of the present, or the previous, epoch is outside the
     window.
@@ -61,6 +61,7 @@ class OutputStream(Block):
                 "offsets": Out(stream.Signature(32)),
                 "offset_epoch": Out(EPOCH_BITS),
                 "pending": Out(1),
+                "filled": Out(1),
                 "drain_epoch": In(EPOCH_BITS),
                 "holds": Out(1),
                 "fault": Out(1),
@@ -91,6 +92,8 @@ class OutputStream(Block):
             queue.w_en.eq(self.array.push & taking),
             queue.w_data.eq(Cat(self.array.data, self.epoch)),
         ]
+        stays = (queue.level > 1) | (queue.r_rdy & ~queue.r_en)
+        m.d.sync += self.filled.eq((queue.w_en & queue.w_rdy) | stays)
         with m.If(self.start):
             m.d.sync += taking.eq(pending.enabled)
 
