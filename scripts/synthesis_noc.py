@@ -6,8 +6,9 @@
 The control router has 32-bit flits and one channel of 4 flits, the data router 64-bit flits and
 two channels of 4: the sizes of the goals. The control router is ``direct`` as in the chip
 (``control_router_linked``: without). The chip's own (``chip_control``) has wider flits, those of a
-control packet. ``control_mesh`` and ``data_mesh`` are two routers joined, with endpoints: what the
-receivers of a link make of the clock. The exit code is 1 if a router misses its goal.
+control packet; ``..._multicast`` are the same two with that option (the chip's with
+the wider destination). ``control_mesh`` and ``data_mesh`` are two routers joined, with endpoints:
+what the receivers of a link make of the clock. The exit code is 1 if a router misses its goal.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from synthesis import TITLES, add_arguments, report_block
 from octopus.hw.cluster.cluster import CONTROL_FLIT_BITS
 from octopus.hw.library import Block
 from octopus.hw.noc.endpoint import NetworkEndpoint
+from octopus.hw.noc.link import NODE_BITS
 from octopus.hw.noc.mesh import NetworkMesh
+from octopus.hw.noc.multicast import RECTANGLE_BITS
 from octopus.hw.noc.router import Router
 
 CONTROL = {"single_flit": True, "direct": True}
@@ -30,6 +33,10 @@ BLOCKS: dict[str, Callable[[], Block]] = {
     "control_router_linked": lambda: Router(32, 1, 4, single_flit=True),
     "data_router": lambda: Router(64, 2, 4),
     "chip_control": lambda: Router(CONTROL_FLIT_BITS, 1, 4, **CONTROL),
+    "control_multicast": lambda: Router(32, 1, 4, **CONTROL, multicast=True),
+    "chip_multicast": lambda: Router(
+        CONTROL_FLIT_BITS + RECTANGLE_BITS - NODE_BITS, 1, 4, **CONTROL, multicast=True
+    ),
     "control_endpoint": lambda: NetworkEndpoint(32, 1, 4, 4, 4),
     "control_mesh": lambda: NetworkMesh(2, 1, CONTROL_FLIT_BITS, 1, 4, **CONTROL),
     "data_mesh": lambda: NetworkMesh(2, 1, 64, 2, 4),
