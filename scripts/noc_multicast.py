@@ -12,9 +12,11 @@ between routers.
 import argparse
 from typing import Any
 
+from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from octopus.hw.cluster.cluster import CONTROL_FLIT_BITS
+from octopus.hw.layouts.space import Rectangle
 from octopus.hw.noc.mesh import NetworkMesh
 from octopus.verify.golden.multicast import RectangleModel, tree
 from octopus.verify.golden.router import NodeModel, Side, zero_load_cycles
@@ -23,7 +25,9 @@ from octopus.verify.golden.routing import HOST, nodes_of
 
 def code(to: RectangleModel) -> int:
     """A destination as it stands in a flit."""
-    return to.x | to.y << 5 | to.host << 10 | to.x_last << 11 | to.y_last << 16
+    first = {"x": to.x, "y": to.y, "host": to.host}
+    fields = {"first": first, "x_last": to.x_last, "y_last": to.y_last}
+    return Value.cast(Rectangle.const(fields)).value
 
 
 def measure(mesh: NetworkMesh, source: int, flits: list[RectangleModel]) -> tuple[int, int]:
