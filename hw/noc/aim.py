@@ -3,11 +3,11 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..library import Block
 from .link import Port, channel_shape
+from .route_note import RouteNote
 
 XY_PAIRS = (
     (Port.EAST, Port.NORTH),
@@ -16,24 +16,6 @@ XY_PAIRS = (
     (Port.WEST, Port.SOUTH),
 )
 """The pairs of outputs between which an adaptive packet can choose."""
-
-
-class RouteNote(data.StructLayout):
-    """What is stored beside a flit.
-
-    ``outputs``: the sides it may leave by, a bit a :class:`Port`. ``channel``: its channel in the
-    next router, or the preferred one. ``head``, ``tail``: first, last flit of its packet.
-    """
-
-    def __init__(self, virtual_channels: int) -> None:
-        super().__init__(
-            {
-                "outputs": len(Port),
-                "channel": channel_shape(virtual_channels),
-                "head": 1,
-                "tail": 1,
-            }
-        )
 
 
 def fixed_aim(

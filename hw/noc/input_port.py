@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.space import COORDINATE_BITS
 from ..library import Block, add_block, only_if_set
-from .aim import XY_PAIRS, FreeAim, RouteNote, fixed_aim
+from .aim import XY_PAIRS, FreeAim, fixed_aim
 from .arbiter import arbitrate
 from .credit import count_places, next_place
 from .link import (
@@ -21,6 +21,7 @@ from .link import (
     validate_network,
 )
 from .multicast import RectangleRoute, validate_multicast
+from .route_note import NoteFormat, RouteNote
 from .routing import FollowingStep, RouteComputation, turns_from
 
 
@@ -129,7 +130,10 @@ class InputPort(Block):
         self.arbiter = arbiter
         self.bypass = bypass
         self.multicast = multicast
-        self.turns = turns_from(routing, side)
+        one_way = routing == "dimension_ordered" and not multicast
+        self.format = NoteFormat(
+            tuple(turns_from(routing, side)), one_way, self.class_channels > 1, single_flit
+        )
         super().__init__(
             {
                 "link": In(NetworkLink(flit_bits, virtual_channels)),
@@ -251,12 +255,14 @@ class InputPort(Block):
         """Occupancy and route notes of one virtual channel."""
         depth = self.buffer_depth
         queue = _Queue(self.virtual_channels, depth, channel)
-        packed = Cat(parity, self._pack(note)) if self._parity_noted else self._pack(note)
+        packed = (
+            Cat(parity, self.format.pack(note)) if self._parity_noted else self.format.pack(note)
+        )
         notes = Memory(shape=len(packed), depth=depth, init=[])
         m.submodules[f"notes_{channel}"] = notes
         write, read = notes.write_port(), notes.read_port(domain="comb")
         stored = Signal(note.shape(), name=f"stored_note_{channel}")
-        m.d.comb += self._unpack(read.data[1:] if self._parity_noted else read.data, stored)
+        m.d.comb += self.format.unpack(read.data[1:] if self._parity_noted else read.data, stored)
         present, several = count_places(m, depth, f"level_{channel}", queue.arrives, queue.leaves)
         m.d.comb += [
             queue.present.eq(present),
@@ -297,40 +303,6 @@ class InputPort(Block):
         if self.bypass:
             with m.Elif(queue.arrives & ~queue.present):
                 m.d.sync += queue.note.outputs.eq(note.outputs & ~self.grant)
-
-    @property
-    def _one_way(self) -> bool:
-        """A packet has one output: its number is stored."""
-        return self.routing == "dimension_ordered" and not self.multicast
-
-    def _pack(self, note: Any) -> Value:
-        """What of a note is stored: nothing that is constant, nothing in more bits than needed."""
-        if self._one_way:
-            width = max(1, (len(self.turns) - 1).bit_length())
-            parts: list[Any] = [
-                Cat(note.outputs[side] for i, side in enumerate(self.turns) if i >> bit & 1).any()
-                for bit in range(width)
-            ]
-        else:
-            parts = [note.outputs[side] for side in self.turns]
-        if self.class_channels > 1:
-            parts.append(note.channel)
-        if not self.single_flit:
-            parts += [note.head, note.tail]
-        return Cat(parts)
-
-    def _unpack(self, stored: Value, note: Any) -> list[Any]:
-        """Drive ``note`` from what :meth:`_pack` made of it."""
-        count = len(self.turns)
-        width = max(1, (count - 1).bit_length()) if self._one_way else count
-        number, rest = stored[:width], stored[width:]
-        result: list[Any] = []
-        for i, side in enumerate(self.turns):
-            result.append(note.outputs[side].eq(number == i if self._one_way else number[i]))
-        channel_bits = len(note.channel) if self.class_channels > 1 else 0
-        result.append(note.channel.eq(rest[:channel_bits] if channel_bits else 0))
-        ends = Const(0b11, 2) if self.single_flit else rest[channel_bits:]
-        return [*result, note.head.eq(ends[0]), note.tail.eq(ends[1])]
 
     def _select(self, m: Module, platform: Any, lane: int, queues: list[_Queue]) -> Value:
         """The lane's queue in this cycle, a bit a queue: chosen in the cycle before, for speed.
