@@ -7,6 +7,7 @@ of its own although the chain has room for it.
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterator
 from itertools import permutations, product
 from typing import Any
 
@@ -14,6 +15,8 @@ Cell = dict[str, Any]
 Bit = int | str
 
 PINS = "ABCD"
+CONSTANTS: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
+"""The bits of a netlist that are no nets, and what tables make of them."""
 ADD = "1001011010101010"
 """INIT of Yosys's half with D high: P = A ^ B ^ C, G = A."""
 
@@ -94,9 +97,7 @@ def _fit(
     """
     inputs = [table["connections"][pin][0] for pin in PINS]
     truth = table["parameters"]["INIT"]
-    variables = list(
-        dict.fromkeys(bit for bit in [raw, inverted, *inputs] if bit not in ("0", "1", "x"))
-    )
+    variables = list(dict.fromkeys(bit for bit in [raw, inverted, *inputs] if bit not in CONSTANTS))
     if len(variables) > len(PINS):
         return None
     spare: list[Bit] = ["1"] * (len(PINS) - len(variables))
@@ -105,7 +106,7 @@ def _fit(
         chosen = (*order, *spare)
         init: list[str | None] = [None] * 16
         for index in range(16):
-            values: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
+            values = dict(CONSTANTS)
             pins = [index >> place & 1 for place in range(len(PINS))]
             if any(not pin for pin in pins[len(order) :]):
                 continue  # a spare input is never low
@@ -170,8 +171,7 @@ def _same_half(was: Cell, now: Cell, half: str, tables: dict[Bit, Cell]) -> bool
     ]
     variables = list(dict.fromkeys(bit for bit in (*old, *new, *inner) if isinstance(bit, int)))
     variables = [bit for bit in variables if bit not in tables]
-    for row in product((0, 1), repeat=len(variables)):
-        values: dict[Bit, int] = {"0": 0, "1": 1, "x": 0, **dict(zip(variables, row, strict=True))}
+    for values in assignments(variables):
         for bit in old:
             if (table := tables.get(bit)) is not None:
                 pins = [values[table["connections"][pin][0]] for pin in PINS]
@@ -183,6 +183,12 @@ def _same_half(was: Cell, now: Cell, half: str, tables: dict[Bit, Cell]) -> bool
         if first != second:
             return False
     return True
+
+
+def assignments(nets: Collection[Bit]) -> Iterator[dict[Bit, int]]:
+    """Every choice of values for these nets, with the constants."""
+    for row in product((0, 1), repeat=len(nets)):
+        yield CONSTANTS | dict(zip(nets, row, strict=True))
 
 
 def entry(init: str, pins: list[int]) -> int:

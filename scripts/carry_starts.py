@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from carry_netlist import PINS, Bit, Cell, propagate_generate, uses_of
-
-CONSTANTS: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
+from carry_netlist import (
+    CONSTANTS,
+    PINS,
+    Bit,
+    Cell,
+    assignments,
+    propagate_generate,
+    uses_of,
+)
 
 FREE = ["x"]
 """What an unconnected pin of a cell is connected to."""
@@ -38,9 +44,7 @@ class Half:
 
 def rows(bits: tuple[Bit, ...]) -> Iterator[list[int]]:
     """The values of ``bits`` for every value of the nets among them."""
-    nets = list(dict.fromkeys(bit for bit in bits if bit not in CONSTANTS))
-    for values in product((0, 1), repeat=len(nets)):
-        known = CONSTANTS | dict(zip(nets, values, strict=True))
+    for known in assignments(dict.fromkeys(bit for bit in bits if bit not in CONSTANTS)):
         yield [known[bit] for bit in bits]
 
 

@@ -7,18 +7,18 @@ of one input leaves no more than four of the others: up to nine inputs, one tabl
 """
 
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
-from carry_netlist import PINS, Bit, Cell, entry, uses_of
+from carry_netlist import CONSTANTS, PINS, Bit, Cell, assignments, entry, uses_of
+
+Half = tuple[list[Bit], str]
+"""A table: its inputs and INIT."""
 
 INPUTS = 9
 """The inputs that two tables and the multiplexer's choice can take."""
 
 TABLES = 6
 """The largest group of tables that is looked at."""
-
-CONSTANTS: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
 
 
 def draw_multiplexers(netlist: dict[str, Any]) -> dict[str, Any]:
@@ -52,18 +52,19 @@ class _Drawing:
         """Replace groups of tables, those that save most first."""
         found = sorted(
             (
-                (len(group), root, group, choice)
+                (len(group), root, group, choice, halves)
                 for root in self.roots
-                for group, choice in self._groups(root)
+                for group, choice, halves in self._groups(root)
             ),
             key=lambda item: (-item[0], item[1]),
         )
-        for _, root, group, choice in found:
+        for _, root, group, choice, halves in found:
             if all(name in self.cells for name in group):
-                self._replace(root, group, choice)
+                self._replace(root, group, choice, halves)
 
-    def _groups(self, root: str) -> Iterator[tuple[tuple[str, ...], Bit]]:
-        """Groups of three tables and more that end in ``root`` and fit, with what chooses."""
+    def _groups(self, root: str) -> Iterator[tuple[tuple[str, ...], Bit, list[Half]]]:
+        """Groups of three tables and more that end in ``root`` and fit, with what chooses and the
+        two tables that it chooses from."""
         pending, seen = [(root,)], {frozenset((root,))}
         while pending:
             group = pending.pop()
@@ -71,8 +72,9 @@ class _Drawing:
             if len(group) > 2 and len(leaves) <= INPUTS:
                 truth = self._truth(root, group, leaves)
                 for choice in leaves:
-                    if all(len(half[0]) <= len(PINS) for half in _halves(truth, leaves, choice)):
-                        yield group, choice
+                    halves = _halves(truth, leaves, choice)
+                    if all(len(inputs) <= len(PINS) for inputs, _ in halves):
+                        yield group, choice, halves
                         break
             if len(group) < TABLES:
                 for bit in leaves:
@@ -101,14 +103,10 @@ class _Drawing:
 
         return value(root)
 
-    def _replace(self, root: str, group: tuple[str, ...], choice: Bit) -> None:
-        leaves = self._leaves(group)
-        truth = self._truth(root, group, leaves)
+    def _replace(self, root: str, group: tuple[str, ...], choice: Bit, halves: list[Half]) -> None:
         old = self.cells[root]
         multiplexer = {"C0": [choice], "Z": old["connections"]["Z"]}
-        for (inputs, init), pin in zip(
-            _halves(truth, leaves, choice), ("BLUT", "ALUT"), strict=True
-        ):
+        for (inputs, init), pin in zip(halves, ("BLUT", "ALUT"), strict=True):
             multiplexer[pin] = [self.next_bit]
             pins = [*inputs, *["0"] * (len(PINS) - len(inputs))]
             connections = {name: [bit] for name, bit in zip(PINS, pins, strict=True)}
@@ -158,7 +156,7 @@ def _apply(init: str, pins: list[int], size: int) -> int:
     return out
 
 
-def _halves(truth: int, leaves: list[Bit], choice: Bit) -> list[tuple[list[Bit], str]]:
+def _halves(truth: int, leaves: list[Bit], choice: Bit) -> list[Half]:
     """What is left where ``choice`` is low and where it is high: (inputs it depends on, INIT).
 
     INIT is empty if these are more than a table has.
@@ -232,8 +230,4 @@ def _same(bit: Bit, gone: dict[Bit, Cell], new: dict[Bit, Cell]) -> bool:
     inner = {net: cell for net, cell in gone.items() if net == bit or net not in new}
     made = {net: cell for net, cell in new.items() if net == bit or cell["type"] == "LUT4"}
     inputs = sorted(sources(bit, inner) | sources(bit, made), key=str)
-    for row in product((0, 1), repeat=len(inputs)):
-        known = CONSTANTS | dict(zip(inputs, row, strict=True))
-        if value(bit, inner, known) != value(bit, made, known):
-            return False
-    return True
+    return all(value(bit, inner, known) == value(bit, made, known) for known in assignments(inputs))

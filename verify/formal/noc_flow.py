@@ -246,13 +246,13 @@ def free_payload(item: Property, m: Module, flit: Any, prefix: str = "") -> dict
     return parts
 
 
-def route_of(node: Any, output: Port) -> Value:
-    """Whether a packet to ``node`` leaves router (``HERE``, ``HERE``) by ``output``: along x
-    first, then along y; the host is west of (0, 0), hence along with node (0, 0)."""
+def route_of(node: Any, output: Port, x: Any = HERE, y: Any = HERE) -> Value:
+    """Whether a packet to ``node`` leaves router (``x``, ``y``) by ``output``: along x first, then
+    along y; the host is west of (0, 0), hence along with node (0, 0)."""
     return {
-        Port.EAST: node.x > HERE,
-        Port.WEST: (node.x < HERE) | ((node.x == HERE) & (node.y == HERE) & node.host),
-        Port.SOUTH: (node.x == HERE) & (node.y > HERE),
-        Port.NORTH: (node.x == HERE) & (node.y < HERE),
-        Port.LOCAL: (node.x == HERE) & (node.y == HERE) & ~node.host,
+        Port.EAST: node.x > x,
+        Port.WEST: (node.x < x) | ((node.x == x) & (node.y == y) & node.host),
+        Port.SOUTH: (node.x == x) & (node.y > y),
+        Port.NORTH: (node.x == x) & (node.y < y),
+        Port.LOCAL: (node.x == x) & (node.y == y) & ~node.host,
     }[output]

@@ -48,7 +48,7 @@ class BranchesExact(Property):
             if side not in turns_to("dimension_ordered", port):
                 self.require(f"no turn to {name}", ~dut.output[port])
                 continue
-            leads = _leads(port, node, dut.x, dut.y)
+            leads = route_of(node, port, dut.x, dut.y)
             self.require(f"{name}: gets its copy", ~leads | dut.output[port])
             self.require(f"{name}: no other", ~dut.output[port] | _some(port, to, dut.x, dut.y))
             self.cover(f"{name}: taken", leads)
@@ -199,18 +199,6 @@ def _on_its_way(side: Port, node: Any, x: Value, y: Value) -> Value:
     }[side]
 
 
-def _leads(port: Port, node: Any, x: Value, y: Value) -> Value:
-    """Whether a packet for ``node`` leaves router (x, y) by a side."""
-    arrived = (node.x == x) & (node.y == y)
-    return {
-        Port.EAST: node.x > x,
-        Port.WEST: (node.x < x) | (arrived & node.host),
-        Port.SOUTH: (node.x == x) & (node.y > y),
-        Port.NORTH: (node.x == x) & (node.y < y),
-        Port.LOCAL: arrived & ~node.host,
-    }[port]
-
-
 def _some(port: Port, to: Any, x: Value, y: Value) -> Value:
     """Whether nodes of a rectangle are where a side leads: those of its corners and of the
     router's column and row suffice, as a rectangle has no holes."""
@@ -219,7 +207,7 @@ def _some(port: Port, to: Any, x: Value, y: Value) -> Value:
     for node_x, node_y in product(*columns):
         there = _inside(to, node_x, node_y)
         node = _NodeAt(node_x, node_y, to.first.host)
-        result = result | (there & _leads(port, node, x, y))
+        result = result | (there & route_of(node, port, x, y))
     return result
 
 

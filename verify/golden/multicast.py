@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import networkx
 
 from .router import STEPS, NodeModel, Side, path, route
-from .routing import HOST, Channel, Place, next_place
+from .routing import HOST, Channel, Place, circle_of, next_place
 
 
 @dataclass(frozen=True, order=True)
@@ -135,7 +135,4 @@ def _leaves_network(channel: Channel, rectangle: RectangleModel) -> bool:
 
 def find_circle(columns: int, rows: int) -> list[tuple[Channel, Channel]]:
     """A circle of waiting, edge by edge; empty if there is none."""
-    graph = dependencies(columns, rows)
-    if networkx.is_directed_acyclic_graph(graph):
-        return []
-    return list(networkx.find_cycle(graph))
+    return circle_of(dependencies(columns, rows))

@@ -173,7 +173,11 @@ def _escape_edges(
 
 def find_circle(routing: str, columns: int, rows: int) -> list[tuple[Channel, Channel]]:
     """A circle of waiting, edge by edge; empty if there is none."""
-    graph = dependencies(routing, columns, rows)
+    return circle_of(dependencies(routing, columns, rows))
+
+
+def circle_of(graph: networkx.DiGraph) -> list[tuple[Channel, Channel]]:
+    """A circle of waiting in a channel dependency graph, edge by edge; empty if there is none."""
     if networkx.is_directed_acyclic_graph(graph):
         return []
     return list(networkx.find_cycle(graph))
