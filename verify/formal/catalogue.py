@@ -17,6 +17,7 @@ from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
 from .noc_multicast import BranchesExact, InputCopies
 from .noc_routing import RouteReaches
+from .noc_watch import WatchExact
 from .property import Property
 from .tbu_dispatch import DispatchesExact
 from .tbu_memory import BurstsCoverRow
@@ -73,6 +74,10 @@ NOC = [
     Claim("noc", partial(OutputFlow, 5, 1, 4)),
     Claim("noc", partial(OutputFlow, 4, 2, 4, hold_output=True)),
     Claim("noc", partial(OutputFlow, 8, 4, 8)),
+    Claim("noc", partial(WatchExact, 1, 1, 2, 1), True),
+    Claim("noc", partial(WatchExact, 2, 1, 4, 3), True),
+    Claim("noc", partial(WatchExact, 2, 2, 2, 5)),
+    Claim("noc", partial(WatchExact, 4, 1, 4, 8)),
 ]
 
 MEMORY = [
