@@ -113,7 +113,7 @@ class Chip(Block):
                 connect(m, bridge.data_inject[channel], endpoint.inject[channel])
                 connect(m, endpoint.eject[channel], bridge.data_eject[channel])
         m.d.comb += [
-            bridge.parity_error.eq(Cat(parity_errors).any()),
+            bridge.parity_error.eq(Cat(parity_errors)),
             bridge.unreachable.eq(Cat(unreachable).any()),
         ]
 

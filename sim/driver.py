@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 from octopus.hw.host.registers import BY_NAME, IDENTIFICATION_VALUE, VERSION_VALUE, Register
 from octopus.hw.layouts.command import ClusterEvent, HostOperation
+from octopus.hw.layouts.counters import ParityCount
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
     WORD_BYTES,
     ClusterRegister,
+    ConfigurationRegion,
     address_of,
 )
 from octopus.hw.layouts.token import TokenKind
@@ -158,6 +160,20 @@ class ChipDriver:
                 found.append(place)
         return found
 
+    def parity_counts(self) -> dict[tuple[int, int] | None, dict[str, int]]:
+        """Flits with wrong parity since reset by cluster, (x, y), and name of ``ParityCount``; None
+        stands for the host, with the names of its networks. Nothing is said of what is zero."""
+        found: dict[tuple[int, int] | None, dict[str, int]] = {}
+        for place, address in self._in_clusters(ConfigurationRegion.PARITY_COUNTS):
+            words = self.read_memory(address, len(ParityCount))
+            found[place] = {count.name: words[count] for count in ParityCount}
+        found[None] = self._fields("parity_counts")
+        return {
+            place: shown
+            for place, counts in found.items()
+            if (shown := {name: count for name, count in counts.items() if count})
+        }
+
     @property
     def active_instances(self) -> int:
         """Instances that were started and have not ended."""
@@ -218,10 +234,14 @@ class ChipDriver:
 
     def _event_registers(self) -> Iterator[tuple[tuple[int, int], int]]:
         """Each cluster, (x, y), and the address of its EVENTS register."""
+        return self._in_clusters(ClusterRegister.EVENTS)
+
+    def _in_clusters(self, offset: int) -> Iterator[tuple[tuple[int, int], int]]:
+        """Each cluster, (x, y), and the address of a place in its configuration space."""
         mesh = self._fields("mesh")
         for y in range(mesh["rows"]):
             for x in range(mesh["columns"]):
-                yield (x, y), address_of(x, y, 1 << CONFIGURATION_BIT | ClusterRegister.EVENTS)
+                yield (x, y), address_of(x, y, 1 << CONFIGURATION_BIT | offset)
 
     def _take_all(self) -> list[HostToken]:
         return [self._take() for _ in range(self._read("completion_count"))]

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..cbu.control_block_unit import ControlBlockUnit
 from ..config import NetworkConfig, OctopusConfig
 from ..layouts.activity import Activity
+from ..layouts.counters import ParityCount
 from ..layouts.memory import DATA_FLIT_BITS, RequestChannel
-from ..layouts.space import COORDINATE_BITS
+from ..layouts.space import COORDINATE_BITS, ConfigurationRegion
 from ..layouts.token import ControlPacket
 from ..library import Block, add_block
 from ..memory import ClusterMemory
@@ -21,7 +22,9 @@ from ..noc.router import Router
 from ..tbu import TaskBlockUnit
 from .balance_port import BalancePort
 from .configuration_splitter import ConfigurationSplitter
+from .event_counts import EventCounts
 from .interconnect import ClusterInterconnect
+from .read_only_region import ReadOnlyRegion
 from .region_table import RegionTable
 
 CONTROL_FLIT_BITS = data.Layout.cast(ControlPacket).size
@@ -111,6 +114,7 @@ class Cluster(Block):
     def elaborate(self, platform: Any) -> Module:
         """Join the blocks of the cluster."""
         m = Module()
+        self._parity_errors: Value = Cat()
         control = self._network(m, platform, "control")
         network = self._network(m, platform, "data")
         links = [
@@ -122,12 +126,8 @@ class Cluster(Block):
         self._place(m, unit)
         self._tokens(m, unit, control)
         self._watch(m, platform, unit)
-        endpoints = (control, network)
-        errors = [*(endpoint.parity_error for endpoint in endpoints), *self._router_errors]
-        m.d.comb += [
-            unit.parity_error.eq(Cat(errors).any()),
-            unit.unreachable.eq(Cat(endpoint.unreachable for endpoint in endpoints).any()),
-        ]
+        m.d.comb += unit.unreachable.eq(Cat(control.unreachable, network.unreachable).any())
+        parity_counts = self._parity(m, platform, unit)
         interconnect = self._memory(m, platform, network)
         splitter = ConfigurationSplitter()
         table = RegionTable(self.config.cluster.regions, self.config.cluster.task_block_units)
@@ -136,7 +136,8 @@ class Cluster(Block):
         balances = self._balances(m, platform, control)
         connect(m, interconnect.configuration, splitter.configuration)
         connect(m, splitter.control, balances.configuration)
-        connect(m, balances.others, unit.configuration)
+        connect(m, balances.others, parity_counts.configuration)
+        connect(m, parity_counts.others, unit.configuration)
         connect(m, splitter.units, table.configuration)
         for index in range(self.config.cluster.task_block_units):
             self._task_block_unit(m, platform, index, unit, interconnect, table)
@@ -170,7 +171,7 @@ class Cluster(Block):
             connect(
                 m, getattr(router, f"{name}_out"), flipped(getattr(self, f"{network}_{name}_out"))
             )
-        self._router_errors = [*getattr(self, "_router_errors", []), router.parity_error]
+        self._parity_errors = Cat(self._parity_errors, router.parity_error, endpoint.parity_error)
         return endpoint
 
     def _watch(self, m: Module, platform: Any, unit: ControlBlockUnit) -> None:
@@ -181,6 +182,20 @@ class Cluster(Block):
             link = getattr(self, f"control_{side.name.lower()}_out")
             m.d.comb += [watch.valid[i].eq(link.valid), watch.credit[i].eq(link.credit)]
         m.d.comb += unit.stuck.eq(watch.stuck.any())
+
+    def _parity(self, m: Module, platform: Any, unit: ControlBlockUnit) -> ReadOnlyRegion:
+        """Tell the Control Block Unit of damaged flits, and count them for the host."""
+        counts = EventCounts(len(ParityCount))
+        region = ReadOnlyRegion(ConfigurationRegion.PARITY_COUNTS, len(ParityCount), counts.latency)
+        add_block(m, platform, "parity_counts", counts)
+        add_block(m, platform, "parity_region", region)
+        m.d.comb += [
+            unit.parity_error.eq(self._parity_errors.any()),
+            counts.happens.eq(self._parity_errors),
+            counts.index.eq(region.index),
+            region.value.eq(counts.count),
+        ]
+        return region
 
     def _tokens(self, m: Module, unit: ControlBlockUnit, control: NetworkEndpoint) -> None:
         """Tokens between the Control Block Unit and the control network."""

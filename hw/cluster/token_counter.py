@@ -10,6 +10,9 @@ from ..layouts.command import BALANCE_BITS
 from ..layouts.token import INSTANCE_BITS
 from ..library import Block
 
+BALANCE_LATENCY = 2
+"""Cycles from an instance's number to its balance."""
+
 
 class TokenCounter(Block):
     """For each instance: tokens sent minus tokens taken, modulo 2 to the ``BALANCE_BITS``.
@@ -23,7 +26,8 @@ class TokenCounter(Block):
     ready (out): all balances were cleared after reset; earlier tokens must not pass.
     sent, sent_instance (in): a token leaves in this cycle.
     taken, taken_instance (in): a token comes in this cycle.
-    instance (in): whose balance is wanted; balance (out): it, two cycles later.
+    instance (in): whose balance is wanted; balance (out): it,
+    ``BALANCE_LATENCY`` cycles later.
 
     Timing: ``ready`` rises ``instances`` cycles after reset. A token is counted two cycles
     after it passed.

@@ -37,7 +37,8 @@ class HostBridge(Block):
     interrupt_line (out): see ``RegisterFile``.
     control_inject (out), control_eject (in): control packets as streams of :class:`Flit`.
     data_inject (out), data_eject (in), ``[RequestChannel]``: streams of :class:`Flit`.
-    parity_error, unreachable, stuck (in): errors seen by the bridge's network endpoints.
+    parity_error (in, a bit a network: control, data), unreachable, stuck (in): errors seen by the
+        bridge's network endpoints.
 
     Timing: see ``AxiLiteSlave``, ``WindowRead`` and ``WindowWrite``; reads and writes of the
     window overlap.
@@ -58,7 +59,7 @@ class HostBridge(Block):
                 "control_eject": In(control),
                 "data_inject": Out(flits).array(len(RequestChannel)),
                 "data_eject": In(flits).array(len(RequestChannel)),
-                "parity_error": In(1),
+                "parity_error": In(2),
                 "unreachable": In(1),
                 "stuck": In(1),
             },

@@ -5,19 +5,27 @@ from collections.abc import Callable
 
 from amaranth.lib import data
 
-from ..layouts import command, descriptor, space, token
+from ..layouts import command, counters, descriptor, space, token
 from .register_map import Register
 from .registers import ADDRESS_BITS, IDENTIFICATION_VALUE, REGISTERS, VERSION_VALUE
 
 CLUSTER_REGISTERS = ("KERNEL_TABLE_ADDRESS", "KERNEL_COUNT", "COMMAND", "COMMAND_STATUS", "EVENTS")
-REGIONS = ("REGISTERS", "BLOCK_TABLE", "SUCCESSOR_TABLE", "STATISTICS", "TOKEN_BALANCE")
+REGIONS = (
+    "REGISTERS",
+    "BLOCK_TABLE",
+    "SUCCESSOR_TABLE",
+    "STATISTICS",
+    "TOKEN_BALANCE",
+    "PARITY_COUNTS",
+)
 ENUMERATIONS = {
     "OPERATION": command.HostOperation,
     "EVENT": command.ClusterEvent,
     "TOKEN": token.TokenKind,
     "STATUS": descriptor.Status,
+    "PARITY_COUNT": counters.ParityCount,
 }
-"""What registers hold numbers of, by the prefix of the names in C."""
+"""What registers and offsets hold numbers of, by the prefix of the names in C."""
 
 C_FUNCTIONS = """\
 /* The field of a register's value, and a value with only that field set. */

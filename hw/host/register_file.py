@@ -35,8 +35,8 @@ class RegisterFile(Block):
     access (in): :class:`RegisterAccess`.
     token_out (out): tokens of the host, a stream of :class:`ControlPacket`.
     token_in (in): tokens for the host; not ready while the queue they belong to is full.
-    parity_error, unreachable, stuck, window_error, window_violation (in): to be remembered in
-        ``errors``.
+    parity_error (in, a bit a network: control, data): to be counted, and remembered in ``errors``
+        like unreachable, stuck, window_error, window_violation (in).
     enforce, regions (out): the users' view of the memory window.
     command_begin, command_operation, command_first, command_last, command_limit (out),
     command_refused, command_status, command_ended (in): to and from ``InstanceCommander``.
@@ -60,7 +60,7 @@ class RegisterFile(Block):
                 "access": In(RegisterAccess()),
                 "token_out": Out(stream.Signature(ControlPacket)),
                 "token_in": In(stream.Signature(ControlPacket)),
-                "parity_error": In(1),
+                "parity_error": In(2),
                 "unreachable": In(1),
                 "stuck": In(1),
                 "window_error": In(1),
@@ -102,6 +102,7 @@ class RegisterFile(Block):
                 self.access.select & self._allowed & self._hits[name]
             )
         self._time(m)
+        self._parity(m)
         self._users(m)
         self._pairs = {
             prefix: QueuePair(self.config.host.completion_queue_depth) for prefix in QUEUES
@@ -128,6 +129,15 @@ class RegisterFile(Block):
             m.d.sync += high.eq(cycles[CYCLE_BITS // 2 :])
         self._values["cycles_low"] = cycles[: CYCLE_BITS // 2]
         self._values["cycles_high"] = high
+
+    def _parity(self, m: Module) -> None:
+        """A counter a network of flits with wrong parity."""
+        counts = []
+        for field, wrong in zip(BY_NAME["parity_counts"].fields, self.parity_error, strict=True):
+            count = Signal(field.width, name=f"parity_count_{field.name}")
+            m.d.sync += count.eq(count + wrong)
+            counts.append(count)
+        self._values["parity_counts"] = Cat(counts)
 
     def _store(self, m: Module, name: str) -> dict[str, Value]:
         """A register that the host writes and reads back: only its fields' bits exist."""
@@ -301,7 +311,7 @@ class RegisterFile(Block):
     def _interrupts(self, m: Module) -> None:
         """Sticky error bits (an event wins over a clear at the same time), and interrupt causes."""
         self._errors |= {
-            "parity": self.parity_error,
+            "parity": self.parity_error.any(),
             "unreachable": self.unreachable,
             "stuck": self.stuck,
             "violation": self.window_violation

@@ -11,7 +11,7 @@ from .register_map import Access, Register, View, fields
 IDENTIFICATION_VALUE = 0x4F43544F
 """``OCTO`` in ASCII."""
 
-VERSION_VALUE = 2
+VERSION_VALUE = 3
 """Version of this register map."""
 
 ADDRESS_BITS = 12
@@ -200,6 +200,15 @@ COMMANDS = (
 """Start is a token; these are the other commands to instances."""
 
 
+PARITY_COUNTS = Register(
+    "parity_counts",
+    0xA0,
+    Access.READ,
+    "Flits with wrong parity that reached the host bridge, modulo 2^16.",
+    fields(("control", 16, "Of the control network."), ("data", 16, "Of the data network.")),
+)
+
+
 def _queue(prefix: str, base: int, view: View, of: str) -> tuple[Register, ...]:
     """Registers of one pair of token queue and completion queue."""
     place = Register(
@@ -315,6 +324,7 @@ REGISTERS = (
     *STATE,
     *_queue("", QUEUES[""], View.PRIVILEGED, ""),
     *COMMANDS,
+    PARITY_COUNTS,
     USER_VIEW,
     *(register for index in range(USER_REGIONS) for register in _region(index)),
     *_queue("user_", QUEUES["user_"], View.USER, " of the user"),

@@ -1,4 +1,4 @@
-"""What every Task Block Unit counts, readable in configuration space."""
+"""What Task Block Units and networks count, readable in configuration space."""
 
 from enum import IntEnum
 
@@ -27,3 +27,24 @@ class CycleCounter(IntEnum):
     FETCH = 24
     OUTPUT = 25
     IDLE = 26
+
+
+class ParityCount(IntEnum):
+    """By which link flits with wrong parity came, of both networks: each flit counts once a link.
+
+    ``..._NORTH`` to ``..._WEST``: from that side to the cluster's router. ``..._LOCAL``: from the
+    cluster to its router. ``..._ENDPOINT``: from the router to the cluster.
+    """
+
+    CONTROL_NORTH = 0
+    CONTROL_EAST = 1
+    CONTROL_SOUTH = 2
+    CONTROL_WEST = 3
+    CONTROL_LOCAL = 4
+    CONTROL_ENDPOINT = 5
+    DATA_NORTH = 6
+    DATA_EAST = 7
+    DATA_SOUTH = 8
+    DATA_WEST = 9
+    DATA_LOCAL = 10
+    DATA_ENDPOINT = 11

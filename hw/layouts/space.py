@@ -80,7 +80,9 @@ class ConfigurationRegion:
     STATISTICS = 0x30000
     TOKEN_BALANCE = 0x40000
     """A word an instance: control tokens of it sent to the network minus those taken from it."""
-    END = 0x50000
+    PARITY_COUNTS = 0x50000
+    """Read only: a word a ``ParityCount``."""
+    END = 0x60000
     REGION_TABLE = 0x80000
     """Entries of ``RegionEntry``. Only the host's privileged view may write them."""
     UNIT_COUNTERS = 0x90000

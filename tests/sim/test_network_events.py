@@ -66,6 +66,18 @@ def test_a_damaged_flit_is_told_by_the_cluster_that_it_came_to(driver: ChipDrive
     assert (notice.event, notice.cluster) == (ClusterEvent.NETWORK_PARITY, FAR)
 
 
+def test_each_damaged_flit_is_counted_once(driver: ChipDriver) -> None:
+    """Also many in a row, which a cluster tells of only once."""
+    assert not driver.parity_counts()
+    for number in range(1, 25):
+        driver.inject(*FAR, HostToken(15, number % 2))
+        if number % 8 == 0:
+            driver.wait(1000)
+            counts = {"CONTROL_WEST": number, "CONTROL_ENDPOINT": number}
+            assert driver.parity_counts() == {FAR: counts}
+    assert len(driver.notices()) == 1
+
+
 def test_a_token_to_a_cluster_that_does_not_exist_is_told(driver: ChipDriver) -> None:
     table = address_of(*NEAR, 1 << CONFIGURATION_BIT | ConfigurationRegion.BLOCK_TABLE)
     entry = pack_bits(BlockEntry, {"kind": BlockKind.MERGE, "successor_count": 1})

@@ -29,6 +29,7 @@ def test_nothing_is_lost_doubled_changed_or_reordered_and_faults_are_reported(na
     assert (counts["copies"] > counts["packets"]) == options.get("multicast", False)
     counts = run_soak(program, options, PACKETS, seed, Faults(flips=2000, unreachable=20000))
     assert counts["hits"] > 0
+    assert counts["counted"] > 0
     assert counts["delivered"] < counts["copies"]
 
 

@@ -8,7 +8,7 @@
 // are counted by its credits.
 //
 // Faults: a bit flipped on a link must be reported by the receiving router in the next cycle, and no
-// flit else; a packet hit must not arrive whole, all others must. A packet to a node that does not
+// flit else, and counted there once; a packet hit must not arrive whole, all others must. A packet to a node that does not
 // exist must be reported by its endpoint and arrive nowhere. After the faults the mesh must be as new.
 //
 // Multicast (MULTICAST set): a flit is for a rectangle of nodes. Each of them gets it once, and at each
@@ -41,7 +41,7 @@ double sc_time_stamp() { return 0; }
 
 namespace {
 
-constexpr int Sides = 4, North = 0, East = 1, South = 2, West = 3;
+constexpr int Sides = 4, Endpoint = 5, Inputs = 6, North = 0, East = 1, South = 2, West = 3;
 constexpr int PayloadBits = FLIT_BITS, FlitBits = FLIT_BITS + 2;
 constexpr int DestinationBits = MULTICAST ? RectangleBits : 11, NumberBits = 24;
 constexpr long StormCycles = 500, HangCycles = 100000;
@@ -121,7 +121,7 @@ class Soak {
     Soak(int columns, int rows, uint64_t seed, int longest, bool ordered)
         : columns(columns), rows(rows), nodes(columns * rows), longest(longest), ordered(ordered),
           random(seed), tiles(nodes), streams((nodes + 1) * CLASSES), wires(nodes * Sides),
-          expected_reports(nodes), outstanding(nodes * Sides * CHANNELS),
+          expected_reports(nodes), expected_counts(nodes), outstanding(nodes * Sides * CHANNELS),
           everybody{0, 0, uint8_t(columns - 1), uint8_t(rows - 1)},
           latest((nodes + 1) * (nodes + 1)), next_in_flow((nodes + 1) * (nodes + 1) * CLASSES), seen_in_flow(next_in_flow.size()) {
         for (int node = 0; node < nodes; ++node) {
@@ -138,7 +138,7 @@ class Soak {
 
     double flips = 0, unreachable = 0;
     long delivered = 0, created = 0, lost = 0, reported = 0, broken = 0, hits = 0, reports = 0;
-    long endpoint_reports = 0, flits = 0, ended = 0;
+    long counted = 0, wrong_at_host = 0, endpoint_reports = 0, flits = 0, ended = 0;
     long copies = 0, cut = 0;  // with multicast: to be delivered, and of these hit on the way
 
     void run(long packets) {
@@ -172,6 +172,7 @@ class Soak {
     std::vector<Wire> wires;  // [node][side]: out of the node
     Wire from_host;
     std::vector<uint8_t> expected_reports;  // parity_error of each router in this cycle
+    std::vector<std::array<long, Inputs>> expected_counts;  // wrong flits by input, endpoint last
     std::vector<int> outstanding;           // flits in the receiver's buffer, [node][side][channel]
     Rectangle everybody;
     std::vector<long> latest;  // with multicast: the last packet seen, [source][node]
@@ -480,6 +481,9 @@ class Soak {
                      expected_reports[node]);
             reports += __builtin_popcount(seen & 0xf);
             endpoint_reports += seen >> 5;
+            for (int side = 0; side < Sides; ++side)
+                expected_counts[node][side] += expected_reports[node] >> side & 1;
+            expected_counts[node][Endpoint] += seen >> Endpoint & 1;
             expected_reports[node] = 0;
             for (int side = 0; side < Sides; ++side)
                 wires[node * Sides + side] = out_of(node, side);
@@ -504,7 +508,7 @@ class Soak {
         Wire entering = from_host;
         expected_reports[0] |= travel(entering, -1, West) << West;
         into(0, West, entering);
-        travel(to_host, 0, West);
+        wrong_at_host += travel(to_host, 0, West);
         host->link_in___05Fvalid = to_host.valid;
         host->link_in___05Fparity = to_host.parity;
         host->link_in___05Fchannel = to_host.channel;
@@ -528,6 +532,25 @@ class Soak {
         ++now;
     }
 
+    // Each wrong flit was counted once at the input that it came to.
+    void compare_counts() {
+        counted = 0;
+        for (int input = 0; input < Inputs; ++input) {
+            for (auto& tile : tiles) tile->count_index = input;
+            for (int i = 0; i < 2 * Inputs; ++i) cycle();
+            for (int node = 0; node < nodes; ++node) {
+                const long found = tiles[node]->count;
+                if (found != expected_counts[node][input])
+                    fail("node %d counts %ld wrong flits at input %d, not %ld", node, found, input,
+                         expected_counts[node][input]);
+                if (input < Sides) counted += found;
+            }
+        }
+        // A wrong flit of a longer packet may go on and be counted again.
+        if (longest == 1 && counted + wrong_at_host != hits)
+            fail("%ld flits were hit, %ld counted", hits, counted + wrong_at_host);
+    }
+
     // Everybody takes everything: what is left leaves, and every credit comes back.
     void settle() {
         calm = true;
@@ -546,6 +569,7 @@ class Soak {
         if (MULTICAST && delivered + cut != copies)
             fail("%ld copies: %ld came, %ld were hit", copies, delivered, cut);
         settled = long(packets.size());
+        compare_counts();
         if (reported != lost) fail("%ld unreachable packets, %ld reported", lost, reported);
         calm = false;
     }
@@ -574,9 +598,9 @@ int main(int argc, char** argv) {
     }
     if (std::atof(argv[7]) > 0 && soak.hits == 0) fail("no fault was injected");
     if (std::atof(argv[8]) > 0 && soak.lost == 0) fail("no packet was unreachable");
-    std::printf("ok cycles=%ld packets=%ld delivered=%ld flits=%ld hits=%ld reports=%ld "
+    std::printf("ok cycles=%ld packets=%ld delivered=%ld flits=%ld hits=%ld reports=%ld counted=%ld "
                 "endpoint_reports=%ld broken=%ld unreachable=%ld copies=%ld\n",
-                now, soak.created, soak.delivered, soak.flits, soak.hits, soak.reports,
+                now, soak.created, soak.delivered, soak.flits, soak.hits, soak.reports, soak.counted,
                 soak.endpoint_reports, soak.broken, soak.reported, soak.copies);
     return 0;
 }

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from octopus.hw.cluster.event_counts import EventCounts
 from octopus.hw.layouts.space import COORDINATE_BITS
 from octopus.hw.library import Block, add_block
 from octopus.hw.noc.endpoint import NetworkEndpoint
@@ -52,7 +53,8 @@ class MeshTile(Block):
     north_in ... (in), north_out ... (out): links to the neighbours.
     inject (in), eject (out), ``[message class]``: streams of :class:`Flit`.
     x, y (in). unreachable (out, a bit a class). parity_error (out): the bits of the router, and
-        the endpoint's above them.
+        the endpoint's above them. count_index (in), count (out): how often such a bit was set, as
+        counted by the block that a cluster has for it.
 
     Timing and errors: as of the blocks inside.
     """
@@ -76,6 +78,8 @@ class MeshTile(Block):
                 "y": In(COORDINATE_BITS),
                 "unreachable": Out(classes),
                 "parity_error": Out(len(Port) + 1),
+                "count_index": In(range(len(Port) + 1)),
+                "count": Out(32),
             },
             columns=columns,
             rows=rows,
@@ -88,6 +92,8 @@ class MeshTile(Block):
         router, endpoint = self._router, self._endpoint
         add_block(m, platform, "router", router)
         add_block(m, platform, "endpoint", endpoint)
+        counts = EventCounts(len(Port) + 1)
+        add_block(m, platform, "counts", counts)
         connect(m, endpoint.link_out, router.local_in)
         connect(m, router.local_out, endpoint.link_in)
         for index in range(len(self.inject)):
@@ -102,5 +108,8 @@ class MeshTile(Block):
         m.d.comb += [
             self.unreachable.eq(endpoint.unreachable),
             self.parity_error.eq(Cat(router.parity_error, endpoint.parity_error)),
+            counts.happens.eq(self.parity_error),
+            counts.index.eq(self.count_index),
+            self.count.eq(counts.count),
         ]
         return m
