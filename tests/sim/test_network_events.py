@@ -11,18 +11,21 @@ from octopus.hw.layouts.command import ClusterEvent
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
 from octopus.hw.layouts.token import TokenKind
 from octopus.hw.noc.link import Port
-from octopus.sched.driver_protocol import HostToken
+from octopus.sched.driver_protocol import DriverError, HostToken
 from octopus.sim.driver import ChipDriver
 from octopus.verify.bench.cbu_system import pack_bits
 
 from .altered_chip import driven, two_clusters
 
 NEAR, FAR = (0, 0), (1, 0)
+FRAGILE = 0xBADB0B
+"""A word that does not come through when it is written to ``FAR`` as the second of two."""
 OUTSIDE = {"x": 7, "y": 0, "host": 0}
 
 
 class DamagingChip(Circuit):
-    """The control link from ``NEAR`` east turns over a bit of each flit."""
+    """The links from ``NEAR`` east turn over a bit: the control network's of each flit, the data
+    network's of those whose upper word is ``FRAGILE``."""
 
     @property
     def module_name(self) -> str:
@@ -37,14 +40,16 @@ class DamagingChip(Circuit):
         place: Any,
         side: Port,
     ) -> None:
-        if not (network == "control" and place == NEAR and side is Port.EAST):
+        if not (place == NEAR and side is Port.EAST):
             super()._join(m, platform, network, clusters, place, side)
             return
-        sender, receiver = clusters[NEAR].control_east_out, clusters[FAR].control_west_in
+        sender = getattr(clusters[NEAR], f"{network}_east_out")
+        receiver = getattr(clusters[FAR], f"{network}_west_in")
+        damaged = network == "control" or sender.flit.payload[32:] == FRAGILE
         m.d.comb += [
             receiver.valid.eq(sender.valid),
             receiver.flit.eq(sender.flit),
-            receiver.parity.eq(~sender.parity),
+            receiver.parity.eq(sender.parity ^ damaged),
             receiver.channel.eq(sender.channel),
             sender.credit.eq(receiver.credit),
         ]
@@ -76,6 +81,17 @@ def test_each_damaged_flit_is_counted_once(driver: ChipDriver) -> None:
             counts = {"CONTROL_WEST": number, "CONTROL_ENDPOINT": number}
             assert driver.parity_counts() == {FAR: counts}
     assert len(driver.notices()) == 1
+
+
+def test_those_of_the_data_network_are_counted_apart(driver: ChipDriver) -> None:
+    place = address_of(*FAR, 64)
+    for number in range(1, 4):
+        with pytest.raises(DriverError):
+            driver.write_memory(place, [number, FRAGILE])
+        counts = {"DATA_WEST": number, "DATA_ENDPOINT": number}
+        assert driver.parity_counts() == {FAR: counts}
+    driver.write_memory(place, [FRAGILE, 5])
+    assert driver.read_memory(place, 2) == [FRAGILE, 5]
 
 
 def test_a_token_to_a_cluster_that_does_not_exist_is_told(driver: ChipDriver) -> None:
