@@ -12,7 +12,7 @@ from cocotb_tools.runner import Verilator
 from octopus.cache import cache_folder, exclusive
 from octopus.hw.emit import emit, write
 from octopus.hw.library import Block
-from octopus.sim.toolchain import environment
+from octopus.sim.toolchain import MAKE_VARIABLES, environment
 
 BUILD_ARGUMENTS = (
     "-Wno-fatal",
@@ -23,10 +23,12 @@ BUILD_ARGUMENTS = (
     "-Wno-PROCASSINIT",
     "-O3",
 )
-"""Amaranth's Verilog needs the width warnings off. No optimisation is asked of the C++ compiler:
-Verilator's makefile optimises what runs often and leaves alone the setting-up of signal tables,
-on which an optimising compiler spends minutes."""
+"""Amaranth's Verilog needs the width warnings off. The C++ compiler is told nothing here: that
+would hold also for the setting-up of signal tables, on which optimising takes minutes."""
 
+OPTIMISE = "OPT_FAST=-O1"
+"""Less than Verilator's default for what runs often: a bench spends most of its run in Python, and
+the compiler needs about half of the time."""
 
 PORTS_ONLY = ("--public-depth", "1")
 """What of the design a bench may touch: the toplevel's own signals."""
@@ -73,13 +75,16 @@ def run_bench(
     """
     modules = emit(block)
     top = modules[-1].name
-    text = "".join(module.text for module in modules) + repr((BUILD_ARGUMENTS, PORTS_ONLY, waves))
+    text = "".join(module.text for module in modules) + repr(
+        (BUILD_ARGUMENTS, OPTIMISE, PORTS_ONLY, waves)
+    )
     folder = cache_folder() / "bench" / f"{top}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if seed is None:
         seed = int(os.environ.get("OCTOPUS_SEED", random.SystemRandom().randrange(1 << 31)))
     print(f"{test_module} on {top}: seed {seed}, replay with OCTOPUS_SEED={seed}")
     tools = environment()
-    os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")})
+    os.environ.update({name: tools[name] for name in ("PATH", "VERILATOR_ROOT")})
+    os.environ["MAKEFLAGS"] = f"{MAKE_VARIABLES} {OPTIMISE}"
     runner = PortRunner()
     with exclusive(folder):
         if not (folder / "built").exists():
