@@ -48,14 +48,18 @@ class Features:
     """What a library can do beyond simulating.
 
     trace: record FST (needs the headers of lz4 and zlib; slower). savable: save and restore its
-    state (the whole chip is compiled in one piece: slow for a large one).
+    state (the whole chip is compiled in one piece: slow for a large one). optimised: by the C++
+    compiler; without it the library is built sooner and simulates more slowly.
     """
 
     trace: bool = False
     savable: bool = False
+    optimised: bool = True
 
 
 PLAIN = Features()
+SOON_BUILT = Features(optimised=False)
+"""For a chip that simulates only some thousands of cycles."""
 
 Progress = Callable[[str], None]
 """Told what the build does; called once a step."""
@@ -175,7 +179,8 @@ def _compile(
     progress("compiling C++ (minutes for a large chip, once)")
     makefile = f"{MODEL}_hier.mk" if in_parts else f"{MODEL}.mk"
     jobs = str(os.cpu_count() or 1)
-    optimise = ["OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
+    fast = "-O1" if features.optimised else "-O0"
+    optimise = [f"OPT_FAST={fast}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
     _run(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
     progress("linking")
     _link(folder, objects, features, tools, log)

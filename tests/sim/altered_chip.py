@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from octopus.hw.chip import Chip as Circuit
 from octopus.hw.config import OctopusConfig
-from octopus.sim.build import build_library
 from octopus.sim.chip import Chip
 from octopus.sim.driver import ChipDriver
 
@@ -19,9 +18,7 @@ def two_clusters(**control_network: int) -> OctopusConfig:
 
 
 @contextmanager
-def driven(circuit: Circuit) -> Iterator[ChipDriver]:
-    """The circuit, simulated, behind its driver."""
-    config = circuit.config
-    library = build_library(circuit, config.model_dump())
+def driven(library: Path, config: OctopusConfig) -> Iterator[ChipDriver]:
+    """A fresh chip of the library, behind its driver."""
     with Chip(library, config.task_block_units, config.clusters) as chip:
         yield ChipDriver(chip)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from octopus.sched.policies.placement import Place, Placement
 from octopus.sched.runtime import DeadNetworkError, Runtime
 from octopus.sched.workflow import WorkflowBuilder
 from octopus.sched.workflow.generate import random_instances
+from octopus.sim.build import SOON_BUILT, build_library
 from octopus.sim.driver import ChipDriver
 
 from .altered_chip import driven, two_clusters
@@ -46,9 +48,14 @@ def config() -> OctopusConfig:
     return two_clusters(timeout=TIMEOUT)
 
 
+@pytest.fixture(scope="module")
+def library(config: OctopusConfig) -> Path:
+    return build_library(CutChip(config), {}, SOON_BUILT)
+
+
 @pytest.fixture
-def driver(config: OctopusConfig) -> Iterator[ChipDriver]:
-    with driven(CutChip(config)) as driver:
+def driver(library: Path, config: OctopusConfig) -> Iterator[ChipDriver]:
+    with driven(library, config) as driver:
         yield driver
 
 

@@ -1,6 +1,7 @@
 """What goes wrong in the networks comes to the host: damaged flits, nodes that are not there."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, add
 from octopus.hw.layouts.token import TokenKind
 from octopus.hw.noc.link import Port
 from octopus.sched.driver_protocol import DriverError, HostToken
+from octopus.sim.build import SOON_BUILT, build_library
 from octopus.sim.driver import ChipDriver
 from octopus.verify.bench.cbu_system import pack_bits
 
@@ -55,9 +57,14 @@ class DamagingChip(Circuit):
         ]
 
 
+@pytest.fixture(scope="module")
+def library() -> Path:
+    return build_library(DamagingChip(two_clusters()), {}, SOON_BUILT)
+
+
 @pytest.fixture
-def driver() -> Iterator[ChipDriver]:
-    with driven(DamagingChip(two_clusters())) as driver:
+def driver(library: Path) -> Iterator[ChipDriver]:
+    with driven(library, two_clusters()) as driver:
         yield driver
 
 
