@@ -10,6 +10,7 @@ from ..config import PeaConfig
 from ..layouts.features import features_of
 from ..library import Block, add_block
 from .decode import DECODED, OPPOSITE, decode
+from .edge_demand import EdgeDemand
 from .element import ProcessingElement
 from .interfaces import ArrayInput, ArrayOutput, ContextWrite, sequencer_token
 from .pipeline import KEEP
@@ -30,14 +31,17 @@ class ProcessingElementArray(Block):
     Ports
     -----
     token: in, see ``sequencer_token``; taken when ``advance`` is high or nothing is in execution.
-    skew: in, 1 bit, tokens travel as a wave.
+    skew: in, 1 bit, tokens travel as a wave. turn: in, 1 bit, the edges' streams are those of
+    another run from the next clock on.
     west_in, west_out: ``rows`` edge streams; north_in, north_out: ``columns`` edge streams.
     context_write: one instruction a clock into any PE.
-    executing: out, 1 bit, register, there is an array cycle to do. advance: out, 1 bit, it happens
-    in this clock. exit: out, 1 bit, OR over PEs.
+    executing: out, 1 bit, there is an array cycle to do. advance: out, 1 bit, it happens in this
+    clock. blocked: out, 1 bit, it does not, for an output has no room. All three are registers.
+    exit: out, 1 bit, OR over PEs.
 
-    Timing: combinational from the edges' ``valid``, ``exhausted`` and ``ready`` to ``advance``,
-    ``take`` and ``push``. One array cycle a clock unless an edge stalls.
+    Timing: one array cycle a clock unless an edge stalls. Whether the array goes on in the next
+    clock is decided in this one, from what the edges say of the next: ``advance`` is a register,
+    for some thousand others wait for it.
     Errors: none. Source: own.
     """
 
@@ -52,8 +56,10 @@ class ProcessingElementArray(Block):
                 "west_out": Out(ArrayOutput()).array(pea.rows),
                 "north_out": Out(ArrayOutput()).array(pea.columns),
                 "context_write": Out(ContextWrite(pea)),
+                "turn": In(1),
                 "executing": Out(1),
                 "advance": Out(1),
+                "blocked": Out(1),
                 "exit": Out(1),
             },
             pea=pea,
@@ -72,19 +78,21 @@ class ProcessingElementArray(Block):
                 )
                 add_block(m, platform, f"element_{row}_{column}", element)
                 grid[-1].append(element)
-        executing, restart = self._distribute(m, grid)
-        m.d.comb += self.executing.eq(executing)
+        shift = Signal(init=1)  # tokens 1 and 2 go on: the array advances, or nothing executes
+        executes_next, restart = self._distribute(m, grid, shift)
         self._mesh(m, grid)
-        self._edges(m, grid, executing)
-        self._contexts(m, grid)
+        demands = self._demands(m, platform, shift, restart)
+        advances_next = self._edges(m, grid, demands, executes_next)
+        m.d.sync += [self.advance.eq(advances_next), shift.eq(~executes_next | advances_next)]
+        self._contexts(m, grid, demands)
         elements = [element for line in grid for element in line]
         for element in elements:
             m.d.comb += [element.advance.eq(self.advance), element.restart.eq(restart)]
         m.d.comb += self.exit.eq(Cat(element.exit for element in elements).any())
         return m
 
-    def _distribute(self, m: Module, grid: Grid) -> tuple[Value, Value]:
-        """Tokens to PEs: (a token is in execution, restart).
+    def _distribute(self, m: Module, grid: Grid, shift: Signal) -> tuple[Value, Value]:
+        """Tokens to PEs: (a token is in execution in the next clock, restart).
 
         Position 0 is the token that comes, 1 the one fetched, 2 the one in execution, and so on
         for the PEs that the wave reaches later. Up to 2, gaps close; from there on every token
@@ -96,24 +104,22 @@ class ProcessingElementArray(Block):
         positions += [
             Signal(layout, name=f"token_{position}") for position in range(1, max(3, diagonals + 1))
         ]
-        shift = Signal()
         restart = Signal()
-        executing = positions[2].valid
+        voided = self.token.cancel | self.token.abort
         m.d.comb += [
-            shift.eq(~executing | self.advance),
+            self.executing.eq(positions[2].valid),
             restart.eq((positions[2].last & shift) | self.token.abort),
         ]
         void = layout.const({})
         for number, (before, after) in enumerate(pairwise(positions), 1):
             with m.If(shift if number <= 2 else self.advance):
                 m.d.sync += after.eq(before)
-            dropped = self.token.cancel | self.token.abort if number <= 2 else restart
-            with m.If(dropped):
+            with m.If(voided if number <= 2 else restart):
                 m.d.sync += after.eq(void)
         for row, line in enumerate(grid):
             for column, element in enumerate(line):
                 self._feed(m, element, positions, row + column, shift)
-        return executing, restart
+        return Mux(shift, positions[1].valid, positions[2].valid) & ~voided, restart
 
     def _feed(
         self,
@@ -158,29 +164,55 @@ class ProcessingElementArray(Block):
                         m.d.comb += getattr(other, f"{back}_in").eq(getattr(element, f"{side}_out"))
                         m.d.comb += getattr(element, f"{side}_in").eq(getattr(other, f"{back}_out"))
 
-    def _edges(self, m: Module, grid: Grid, executing: Value) -> None:
-        """Edge streams, and ``advance`` from them."""
-        stalls = []
-        for side, elements, inputs, outputs in (
-            ("west", [line[0] for line in grid], self.west_in, self.west_out),
-            ("north", grid[0], self.north_in, self.north_out),
-        ):
-            for element, source, sink in zip(elements, inputs, outputs, strict=True):
-                demand = getattr(element, f"demand_{side}")
-                link_in, link_out = getattr(element, f"{side}_in"), getattr(element, f"{side}_out")
-                stalls.append(demand & ~source.valid & ~source.exhausted)
-                stalls.append(link_out.valid & ~sink.ready)
-                m.d.comb += [
-                    link_in.data.eq(source.data),
-                    link_in.valid.eq(source.valid & demand),
-                    source.take.eq(self.advance & demand & source.valid),
-                    sink.data.eq(link_out.data),
-                    sink.valid.eq(link_out.valid),
-                    sink.push.eq(self.advance & link_out.valid),
-                ]
-        m.d.comb += self.advance.eq(executing & ~Cat(stalls).any())
+    def _edge_ports(self) -> list[tuple[str, int, int]]:
+        """Of every edge port: its side, the row and the column of its PE."""
+        west = [("west", row, 0) for row in range(self.pea.rows)]
+        return west + [("north", 0, column) for column in range(self.pea.columns)]
 
-    def _contexts(self, m: Module, grid: Grid) -> None:
+    def _demands(self, m: Module, platform: Any, shift: Value, restart: Value) -> list[EdgeDemand]:
+        """What tells, for each edge port, whether the array demands a word of it."""
+        demands = []
+        for side, row, column in self._edge_ports():
+            demand = EdgeDemand(self.pea, row + column)
+            add_block(m, platform, f"demand_{side}_{row + column}", demand)
+            m.d.comb += [
+                demand.token.eq(self.token),
+                demand.skew.eq(self.skew),
+                demand.shift.eq(shift),
+                demand.advance.eq(self.advance),
+                demand.restart.eq(restart),
+            ]
+            demands.append(demand)
+        return demands
+
+    def _edges(
+        self, m: Module, grid: Grid, demands: list[EdgeDemand], executes_next: Value
+    ) -> Value:
+        """Edge streams; 1 bit: the array advances in the next clock."""
+        inputs, outputs = [*self.west_in, *self.north_in], [*self.west_out, *self.north_out]
+        waits, waits_turned = [], []
+        for (side, row, column), demand, source, sink in zip(
+            self._edge_ports(), demands, inputs, outputs, strict=True
+        ):
+            element = grid[row][column]
+            link_in, link_out = getattr(element, f"{side}_in"), getattr(element, f"{side}_out")
+            waits.append(demand.following & ~source.next_ready)
+            waits_turned.append(demand.following & ~source.next_ready_turned)
+            m.d.comb += [
+                link_in.data.eq(source.data),
+                link_in.valid.eq(source.valid & demand.demand),
+                source.take.eq(self.advance & demand.demand & source.valid),
+                sink.data.eq(link_out.data),
+                sink.valid.eq(link_out.valid),
+                sink.push.eq(self.advance & link_out.valid),
+            ]
+        room = Cat(sink.next_ready for sink in outputs).all()
+        m.d.sync += self.blocked.eq(executes_next & ~room)
+        # Whether another run begins comes late: it chooses at the end.
+        starved = Mux(self.turn, Cat(waits_turned).any(), Cat(waits).any())
+        return executes_next & room & ~starved
+
+    def _contexts(self, m: Module, grid: Grid, demands: list[EdgeDemand]) -> None:
         """The context write, decoded for each kind of PE and registered, to the PE it names."""
         write = self.context_write
         enable = Signal()
@@ -205,4 +237,13 @@ class ProcessingElementArray(Block):
                 element.write_bank.eq(bank),
                 element.write_slot.eq(slot),
                 element.write_instruction.eq(decoded[element.kind]),
+            ]
+        for (side, row, column), demand in zip(self._edge_ports(), demands, strict=True):
+            element = grid[row][column]
+            m.d.comb += [
+                demand.write.eq(element.write),
+                demand.write_bank.eq(bank),
+                demand.write_slot.eq(slot),
+                demand.write_demand.uses.eq(decoded[element.kind][f"uses_{side}"]),
+                demand.write_demand.stage.eq(decoded[element.kind].stage),
             ]

@@ -31,7 +31,7 @@ class ArrayCore(Block):
     abort: in, 1 bit, stop now: the accepted run is dropped without ``done``, links, pipelines and
     accumulators are emptied; a command that waits is not affected.
     executing: out, 1 bit, there is an array cycle to do; advance: out, 1 bit, the array does it in
-    this clock.
+    this clock; blocked: out, 1 bit, it does not, for an output has no room.
     west_in, west_out: ``rows`` edge streams; north_in, north_out: ``columns`` edge streams.
     context_write: writes instructions into the context store.
 
@@ -52,6 +52,7 @@ class ArrayCore(Block):
                 "abort": In(1),
                 "executing": Out(1),
                 "advance": Out(1),
+                "blocked": Out(1),
                 "west_in": Out(ArrayInput()).array(pea.rows),
                 "north_in": Out(ArrayInput()).array(pea.columns),
                 "west_out": Out(ArrayOutput()).array(pea.rows),
@@ -69,6 +70,7 @@ class ArrayCore(Block):
         m.d.comb += [
             array.token.eq(sequencer.token),
             array.skew.eq(sequencer.skew),
+            array.turn.eq(sequencer.command.valid & sequencer.command.ready),
             sequencer.advance.eq(array.advance),
             sequencer.exit.eq(array.exit),
             sequencer.abort.eq(self.abort),
@@ -76,6 +78,7 @@ class ArrayCore(Block):
             self.running.eq(sequencer.running),
             self.executing.eq(array.executing),
             self.advance.eq(array.advance),
+            self.blocked.eq(array.blocked),
         ]
         for name in ("west_in", "north_in", "west_out", "north_out"):
             for outer, inner in zip(getattr(self, name), getattr(array, name), strict=True):

@@ -78,7 +78,7 @@ DECODED = data.StructLayout(
 )
 """``constant``: of ``a`` and ``b``. ``routed_constant``: what ``route`` takes from no link and no
 register, which is the constant or zero. ``uses_*``: if enabled, the instruction demands that
-input."""
+input; kept beside the edges (:class:`EdgeDemand`), not in the PE."""
 
 
 def decode(m: Module, instruction: Any, operations: str, features: Features) -> Any:
@@ -189,8 +189,8 @@ def stored_bits(operations: str, features: Features, registers: int) -> int:
             "destination_register": last_register * features.has_registers,
             "write_predicate": predicates,
             "exit": predicates,
-            "uses_north": 1,
-            "uses_west": 1,
+            "uses_north": 0,
+            "uses_west": 0,
             "stage": (1 << STAGE_BITS) - 1,
         }
     )

@@ -28,8 +28,6 @@ EXECUTING = data.StructLayout(
         "code": DECODED,
         "routes_second": 1,
         "enabled": 1,
-        "demand_north": 1,
-        "demand_west": 1,
     }
 )
 """The instruction in execution. ``routes_second``: ``route`` is a link of the second pair.
@@ -83,7 +81,6 @@ class ProcessingElement(Block):
     restart: in, 1 bit, at the end of this clock links are invalid. reset: in, 1 bit, high with
     every ``restart``: registers, predicate and accumulator are cleared and nothing is in flight.
     north_in .. west_in, north_out .. west_out: links, data and valid; outputs are registers.
-    demand_north, demand_west: out, 1 bit, the instruction in execution uses that input (registers).
     exit: out, 1 bit, register.
     write, write_bank, write_slot, write_instruction: in, context write, already decoded.
 
@@ -116,8 +113,6 @@ class ProcessingElement(Block):
                 "restart": In(1),
                 "reset": In(1),
                 **links,
-                "demand_north": Out(1),
-                "demand_west": Out(1),
                 "exit": Out(1),
                 "write": In(1),
                 "write_bank": In(bank_shape(pea)),
@@ -177,26 +172,17 @@ class ProcessingElement(Block):
             context.write_bank.eq(self.write_bank),
             context.write_slot.eq(self.write_slot),
             context.write_instruction.eq(self.write_instruction),
-            self.demand_north.eq(now.demand_north),
-            self.demand_west.eq(now.demand_west),
         ]
         fetched = context.instruction
         second = self._route_sides()[PAIR:]
-        enabled = self.active.bit_select(fetched.stage, 1)
         with m.If(self.decode):
             m.d.sync += [
                 now.code.eq(fetched),
-                now.enabled.eq(enabled),
-                now.demand_north.eq(enabled),
-                now.demand_west.eq(enabled),
+                now.enabled.eq(self.active.bit_select(fetched.stage, 1)),
                 now.routes_second.eq(Cat(fetched.route[side] for side in second).any()),
             ]
         with m.If(self.disable):
-            m.d.sync += [now.enabled.eq(0), now.demand_north.eq(0), now.demand_west.eq(0)]
-        # outermost, so that they become the registers' synchronous resets
-        for side in ("north", "west"):
-            with m.If(self.decode & ~fetched[f"uses_{side}"]):
-                m.d.sync += now[f"demand_{side}"].eq(0)
+            m.d.sync += now.enabled.eq(0)
         return now
 
     def _operands(

@@ -86,27 +86,37 @@ def run_command(pea: PeaConfig) -> data.StructLayout:
 class ArrayInput(wiring.Signature):
     """An edge input of the array, seen from the array (the consumer).
 
-    ``data``, ``valid``: the next word is ready. ``exhausted``: no word will come any more, or no
-    stream is configured. ``take``: ``data`` is consumed in this cycle. ``take`` is high only with
-    ``valid``, and depends combinationally on the ``valid``, ``exhausted`` and ``ready`` of every
-    port of the array: none of these may depend on ``take``.
+    ``data``, ``valid``: the next word is there. ``take``: it is consumed in this clock; high only
+    with ``valid``, from registers but for ``valid``.
+    ``next_ready``: in the next clock, after what is taken in this one, a word is there, or none
+    will come any more (``valid`` is low then). ``next_ready_turned``: the same if another run
+    begins with the next clock. Both may be low though they could be high: the array waits.
     """
 
     def __init__(self) -> None:
-        super().__init__({"data": In(32), "valid": In(1), "exhausted": In(1), "take": Out(1)})
+        super().__init__(
+            {
+                "data": In(32),
+                "valid": In(1),
+                "take": Out(1),
+                "next_ready": In(1),
+                "next_ready_turned": In(1),
+            }
+        )
 
 
 class ArrayOutput(wiring.Signature):
     """An edge output of the array, seen from the array (the producer).
 
-    ``data``, ``valid``: the link carries a word (registered). ``ready``: there is room for a word,
-    or no stream is configured and words are dropped. ``push``: the word leaves in this cycle.
-    ``push`` is high only with ``valid`` and ``ready``, and depends combinationally on the
-    ``ready``, ``valid`` and ``exhausted`` of every port: none of these may depend on ``push``.
+    ``data``, ``valid``: the link carries a word. ``push``: it leaves in this clock; high only with
+    ``valid``. All are made of registers.
+    ``next_ready``: after what is pushed in this clock there is room for one word more, or no
+    stream is configured and words are dropped. While it is low the array waits, also with
+    nothing to push.
     """
 
     def __init__(self) -> None:
-        super().__init__({"data": Out(32), "valid": Out(1), "push": Out(1), "ready": In(1)})
+        super().__init__({"data": Out(32), "valid": Out(1), "push": Out(1), "next_ready": In(1)})
 
 
 class ContextWrite(wiring.Signature):

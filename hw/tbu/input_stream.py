@@ -38,13 +38,15 @@ class InputStream(Block):
     setup: ``In(StreamSetup)``. epoch: in, the present epoch.
     read: the port on the scratchpad. array: the array's input, data and valid registered.
     offsets: stream in, offsets of the gather of ``offset_epoch``; pending: in, offsets of the
-    present epoch wait somewhere before ``offsets``; filled: in, words wait there, a register.
+    present epoch wait somewhere before ``offsets``; filled: in, words wait there in this clock or
+    will in the next.
     fault: out, the word taken in this cycle had an address outside the window. damaged: out, it
     had wrong parity.
 
     Timing: a word a cycle without bank conflicts; first word seven cycles after the set-up is
     taken into use: when the addresses of the epoch before are out, at the latest the cycle after
-    its own epoch has begun. ``exhausted`` and ``valid`` depend on registers and ``filled`` only.
+    its own epoch has begun. ``valid`` depends on registers only, ``next_ready`` on these,
+    ``take`` and ``filled``.
     Errors: an address outside the window gives a word of zero that raises ``fault`` when taken.
     Source: own; the tags follow the idea of decoupled access/execute queues.
     """
@@ -181,16 +183,28 @@ class InputStream(Block):
         ]
 
         # Head: the word the array sees, if it is of the present epoch.
-        head = Signal(
-            data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
-        )
+        layout = data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
+        head = Signal(layout)
+        coming_head = layout(queue.r_data)
         head_valid = Signal()
         present = Signal()
         future = Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
-        # Whether the stream is over is found out a cycle ahead, while the last word is still in the
-        # head: the array waits for the answer. What may change in that cycle is looked at again:
-        # the epoch, and whether an offset has come.
+        m.d.comb += [
+            present.eq(head.epoch == self.epoch),
+            future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
+            queue.r_en.eq(leave),
+            self.array.data.eq(head.word),
+            self.array.valid.eq(head_valid & present),
+            self.fault.eq(self.array.take & head.error),
+            self.damaged.eq(self.array.take & head.damaged),
+        ]
+        with m.If(leave):
+            m.d.sync += [head_valid.eq(queue.r_rdy), head.eq(queue.r_data)]
+
+        # What the next clock brings. Whether the stream is over is found out a cycle before, while
+        # the last word is still in the head: the array waits for the answer. What may have changed
+        # since is looked at again: the epoch, and whether an offset has come.
         coming = queue.r_rdy | captured_valid | flight_valid | request_valid | offset_valid
         empty = Signal()  # no word is between the generator and the head
         drained = Signal()  # and there will be none in the addresses' epoch, but for new offsets
@@ -198,19 +212,17 @@ class InputStream(Block):
             empty.eq(~coming),
             drained.eq(~coming & ~activate & (~live | (gather & ~self.pending))),
         ]
-        ended = Mux(ahead, empty, drained & ~behind & ~(gather & self.filled))
+        over = Mux(ahead, empty, drained & ~behind & ~(gather & self.filled))
+        timely = (coming_head.epoch == self.epoch) | (
+            coming_head.epoch == (self.epoch + 1)[:EPOCH_BITS]
+        )
+        follows = Mux(queue.r_rdy, timely, over)
+        stays = head_valid & ((present & ~self.array.take) | future)
+        goes = ~head_valid | (present & self.array.take)
         m.d.comb += [
-            present.eq(head.epoch == self.epoch),
-            future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
-            queue.r_en.eq(leave),
-            self.array.data.eq(head.word),
-            self.array.valid.eq(head_valid & present),
-            self.array.exhausted.eq(Mux(head_valid, future, ended)),
-            self.fault.eq(self.array.take & head.error),
-            self.damaged.eq(self.array.take & head.damaged),
+            self.array.next_ready.eq(stays | (goes & follows)),
+            self.array.next_ready_turned.eq(head_valid & future),
         ]
-        with m.If(leave):
-            m.d.sync += [head_valid.eq(queue.r_rdy), head.eq(queue.r_data)]
         return m
 
 

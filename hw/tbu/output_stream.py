@@ -34,13 +34,14 @@ class OutputStream(Block):
     port's gather. epoch: in, the present epoch; start: in, the next one begins.
     array: the array's output. write: the port on the scratchpad.
     offsets: stream out, offset_epoch: out, its epoch; pending: out, offsets of the present epoch
-    wait; filled: out, a register, words of whatever epoch wait to leave the queue.
+    wait; filled: out, words of whatever epoch wait to leave the queue, or will in the next clock.
     drain_epoch: in; holds: out, words of that epoch are not yet stored (offsets do not count).
     fault, drain_fault: out, an address of the present, or the previous, epoch is outside the
     window.
 
     Timing: a word a cycle without bank conflicts (scatter: two cycles an element);
-    ``array.ready`` depends on registers only.
+    ``array.next_ready`` depends on registers and on ``array.push``, as if nothing were stored. The
+    queue has one place more than ``depth``: for the word that the array would else keep waiting.
     Errors: a word with an address outside the window is dropped and raises a fault.
     Source: own.
     """
@@ -85,15 +86,16 @@ class OutputStream(Block):
 
         # From the array into the queue.
         taking = Signal()  # the present epoch has a stream here
-        m.submodules.queue = queue = SyncFIFO(width=32 + EPOCH_BITS, depth=self.depth)
+        m.submodules.queue = queue = SyncFIFO(width=32 + EPOCH_BITS, depth=self.depth + 1)
         head = data.StructLayout({"word": 32, "epoch": EPOCH_BITS})(queue.r_data)
         m.d.comb += [
-            self.array.ready.eq(~taking | queue.w_rdy),
+            self.array.next_ready.eq(
+                (queue.level < self.depth) | ((queue.level == self.depth) & ~queue.w_en)
+            ),
             queue.w_en.eq(self.array.push & taking),
             queue.w_data.eq(Cat(self.array.data, self.epoch)),
         ]
-        stays = (queue.level > 1) | (queue.r_rdy & ~queue.r_en)
-        m.d.sync += self.filled.eq((queue.w_en & queue.w_rdy) | stays)
+        m.d.comb += self.filled.eq(queue.r_rdy | queue.w_en)
         with m.If(self.start):
             m.d.sync += taking.eq(pending.enabled)
 

@@ -286,8 +286,6 @@ class TaskBlockUnit(Block):
     def _count(self, m: Module) -> None:
         """Completions, and each cycle by what the array does or waits for."""
         core, counters, completer = self.core, self.counters, self.completer
-        outputs = [*core.west_out, *core.north_out]
-        blocked = Cat(output.valid & ~output.ready for output in outputs).any()
         m.d.comb += [
             self.counter.eq(counters.value),
             counters.index.eq(self.counter_index),
@@ -299,7 +297,7 @@ class TaskBlockUnit(Block):
             m.d.comb += counters.cycle.eq(CycleCounter.ADVANCE)
         with m.Elif(core.running & core.executing):
             m.d.comb += counters.cycle.eq(
-                Mux(blocked, CycleCounter.STALL_OUT, CycleCounter.STALL_IN)
+                Mux(core.blocked, CycleCounter.STALL_OUT, CycleCounter.STALL_IN)
             )
         with m.Elif(core.running):
             m.d.comb += counters.cycle.eq(CycleCounter.GAP)

@@ -124,6 +124,7 @@ class Bench:
         self._inputs += [("north_in", c) for c in range(self.pea.columns)]
         self._outputs = [("west_out", r) for r in range(self.pea.rows)]
         self._outputs += [("north_out", c) for c in range(self.pea.columns)]
+        self._room = [True] * len(self._outputs)
         self._stalled = False
         self._idle = 0
         self._gap_allowed = True
@@ -139,9 +140,10 @@ class Bench:
         self.device.context_write__enable.value = 0
         for port in self._inputs:
             self.port(port, "valid").value = 0
-            self.port(port, "exhausted").value = 0
+            self.port(port, "next_ready").value = 0
+            self.port(port, "next_ready_turned").value = 0
         for port in self._outputs:
-            self.port(port, "ready").value = 1
+            self.port(port, "next_ready").value = 1
         Clock(self.device.clk, CLOCK_NANOSECONDS, "ns").start()
         await self.reset()
 
@@ -200,20 +202,21 @@ class Bench:
     async def clock(self) -> None:
         """One clock: drive the edges, compare everything with the model, go on."""
         device = self.device
-        room = self._drive()
+        stays, turns, room = self._drive()
         await ReadOnly()
         accepted = int(device.command__valid.value) and int(device.command__ready.value)
         advance = int(device.advance.value)
         done = int(device.done.value)
         in_run = self.model is not None
         if self.model is not None:
-            self._compare(self.model, bool(advance), bool(done), room)
+            self._compare(self.model, bool(advance), bool(done))
         else:
             assert not advance and not done, "the array runs without a command"
         takes = [int(self.port(port, "take").value) for port in self._inputs]
         pushes = [int(self.port(port, "push").value) for port in self._outputs]
         assert advance or not any(takes + pushes), "words move while the array stands"
         await RisingEdge(device.clk)
+        self._room = room
         if in_run and done:
             self.model = None
             self.finished += 1
@@ -222,25 +225,39 @@ class Bench:
             self.model = Model(self.pea, self.array, self._waiting.popleft())
             self._idle, self._gap_allowed, self._stalled = 0, True, False
             device.command__valid.value = 0
+        if self.model is not None:
+            run = self.model.job.run
+            for stream, ready in zip(
+                run.west + run.north, turns if accepted else stays, strict=True
+            ):
+                stream.ready = ready
 
-    def _drive(self) -> list[bool]:
-        """Set the edge streams for the coming clock; which outputs have room."""
-        if self.model is None:
-            return [True] * len(self._outputs)
-        run = self.model.job.run
-        for port, stream in zip(self._inputs, run.west + run.north, strict=True):
-            stream.tick(self.random)
-            self.port(port, "valid").value = int(stream.ready)
-            self.port(port, "exhausted").value = int(stream.exhausted)
+    def _drive(self) -> tuple[list[bool], list[bool], list[bool]]:
+        """Set the edge streams for the coming clock.
+
+        Returns what is said of the clock after it: which inputs are ready if the run goes on, which
+        if another begins, which outputs have room.
+        """
+        run = self.model.job.run if self.model is not None else None
+        streams = run.west + run.north if run else [EdgeInput([], 1.0) for _ in self._inputs]
+        patiences = run.west_room + run.north_room if run else [1.0] * len(self._outputs)
+        stays = [self.random.random() < stream.patience for stream in streams]
+        turns = [self.random.random() < 0.8 for _ in streams]
+        room = [self.random.random() < patience for patience in patiences]
+        for port, stream, stay, turned in zip(self._inputs, streams, stays, turns, strict=True):
+            # a word may be there though the port was not said to be ready
+            there = bool(stream.words) and (stream.ready or self.random.random() < 0.5)
+            self.port(port, "valid").value = int(there)
             self.port(port, "data").value = (
-                stream.words[0] if stream.ready else self.random.getrandbits(32)
+                stream.words[0] if there else self.random.getrandbits(32)
             )
-        room = [self.random.random() < part for part in run.west_room + run.north_room]
+            self.port(port, "next_ready").value = int(stay)
+            self.port(port, "next_ready_turned").value = int(turned)
         for port, ready in zip(self._outputs, room, strict=True):
-            self.port(port, "ready").value = int(ready)
-        return room
+            self.port(port, "next_ready").value = int(ready)
+        return stays, turns, room
 
-    def _compare(self, model: Model, advance: bool, done: bool, room: list[bool]) -> None:
+    def _compare(self, model: Model, advance: bool, done: bool) -> None:
         """Check one clock of a run; step the model if the array advances.
 
         A run ends with its last cycle, one without flush in a clock of its own after it.
@@ -253,8 +270,8 @@ class Bench:
         assert advance or not done, "the run ends too early"
         demands = model.demands()
         outputs = model.outputs()
-        starved = any(d and not s.ready and not s.exhausted for s, d in demands)
-        blocked = any(word is not None and not r for word, r in zip(outputs, room, strict=True))
+        starved = any(demanded and not stream.ready for stream, demanded in demands)
+        blocked = not all(self._room)
         if starved or blocked:
             assert not advance, f"no stall: starved {starved}, blocked {blocked}; {model}"
             self._stalled = True

@@ -139,9 +139,10 @@ def _holding(random: Random, instruction: Instruction, first: bool) -> Instructi
 
 @dataclass
 class EdgeInput:
-    """The stream of one input port: words left, how often the next is ready, and its state.
+    """The stream of one input port: words left, and how often it is ready.
 
-    ``patience``: probability that a missing word becomes ready in a clock.
+    ``patience``: probability that the port is ready in a clock. ``ready``: it was said to be in
+    the present one: the next word is there, or known not to come.
     """
 
     words: list[int]
@@ -153,15 +154,9 @@ class EdgeInput:
         """No word will come any more."""
         return not self.words
 
-    def tick(self, random: Random) -> None:
-        """A new clock: the next word may become ready, and then stays so until taken."""
-        if self.words and not self.ready:
-            self.ready = random.random() < self.patience
-
     def take(self) -> int:
-        """Consume the word that is ready."""
+        """Consume the word that is there."""
         assert self.ready
-        self.ready = False
         return self.words.pop(0)
 
 
@@ -185,11 +180,11 @@ def random_run(random: Random, pea: PeaConfig) -> Run:
         for _ in range(ports):
             length = random.choice((0, random.randrange(20), 1000))
             words = [word(random) for _ in range(length)]
-            streams.append(EdgeInput(words, random.choice((1.0, 0.6, 0.3))))
+            streams.append(EdgeInput(words, random.choice((1.0, 0.9, 0.6))))
         return streams
 
     def rooms(ports: int) -> list[float]:
-        return [random.choice((1.0, 1.0, 0.6)) for _ in range(ports)]
+        return [random.choice((1.0, 1.0, 0.8)) for _ in range(ports)]
 
     return Run(
         body_trips=random.choice((0, 1, random.randrange(12), random.randrange(40))),

@@ -59,7 +59,6 @@ class Bench:
         self.random = generator or random.Random(0)
         self.dut = ArrayCore(pea)
         self.runs: list[Run] = []
-        self.gaps: list[int] = []
 
     async def load(self, ctx, program: dict, bank: int = 0) -> None:
         port = self.dut.context_write
@@ -81,7 +80,9 @@ class Bench:
     async def run(self, ctx, commands: list[dict], inputs: list[dict], limit: int = 5000) -> None:
         """Offer the commands one after the other without pause; streams change with each run."""
         dut, ports = self.dut, self.ports()
-        offered, current, idle = 0, None, 0
+        offered, current = 0, None
+        ready = dict.fromkeys(ports, True)  # inputs that were said to be ready in this clock
+        room = dict.fromkeys(ports, True)
         for _ in range(limit):
             if offered < len(commands):
                 ctx.set(dut.command.valid, 1)
@@ -92,16 +93,14 @@ class Bench:
                 return
             words = inputs[current] if current is not None else {}
             run = self.runs[-1] if current is not None else Run()
-            for edge, (source, sink) in ports.items():
+            for edge, (source, _) in ports.items():
                 stream, position = words.get(edge, []), run.taken.get(edge, 0)
-                ready = position < len(stream) and self.random.random() >= self.stall
-                ctx.set(source.valid, int(ready))
-                ctx.set(source.exhausted, int(position >= len(stream)))
-                ctx.set(source.data, stream[position] if ready else 0xDEADBEEF)
-                ctx.set(sink.ready, int(self.random.random() >= self.stall))
+                valid = ready[edge] and position < len(stream)
+                ctx.set(source.valid, int(valid))
+                ctx.set(source.data, stream[position] if valid else 0xDEADBEEF)
             advance, done = ctx.get(dut.advance), ctx.get(dut.done)
             accepted = ctx.get(dut.command.valid & dut.command.ready)
-            idle = 0 if advance else idle + 1
+            assert all(room.values()) or not advance
             run.clocks += 1
             run.cycles += advance
             for edge, (source, sink) in ports.items():
@@ -109,8 +108,16 @@ class Bench:
                     assert ctx.get(source.valid) and advance
                     run.taken[edge] = run.taken.get(edge, 0) + 1
                 if ctx.get(sink.push):
-                    assert ctx.get(sink.valid) and ctx.get(sink.ready) and advance
+                    assert ctx.get(sink.valid) and advance
                     run.pushed.setdefault(edge, []).append(ctx.get(sink.data))
+            stays, turns = self._promise(ports, self.stall), self._promise(ports, self.stall)
+            # an output without room stops the array even if nothing is pushed: less often
+            room = self._promise(ports, self.stall / len(ports))
+            for edge, (source, sink) in ports.items():
+                ctx.set(source.next_ready, stays[edge])
+                ctx.set(source.next_ready_turned, turns[edge])
+                ctx.set(sink.next_ready, room[edge])
+            ready = turns if accepted else stays
             if done:
                 current = None
             if accepted:
@@ -119,6 +126,10 @@ class Bench:
                 self.runs.append(Run())
             await ctx.tick()
         raise AssertionError(f"not done within {limit} clocks")
+
+    def _promise(self, ports: dict[Edge, tuple], stall: float) -> dict[Edge, bool]:
+        """What the edges say of the next clock: a word or its absence is known, there is room."""
+        return {edge: self.random.random() >= stall for edge in ports}
 
     def simulate(self, process) -> None:
         simulator = Simulator(self.dut)

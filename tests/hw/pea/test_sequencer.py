@@ -84,8 +84,8 @@ def test_abort_leaves_nothing_behind() -> None:
         for source in dut.west_in:
             ctx.set(source.valid, 1)
             ctx.set(source.data, 0x01010101)
-        for sink in [*dut.west_out, *dut.north_out]:
-            ctx.set(sink.ready, 1)
+        for edge in [*dut.west_in, *dut.north_in, *dut.west_out, *dut.north_out]:
+            ctx.set(edge.next_ready, 1)
         for clocks in range(1, 14):
             forever = command(body_length=1, body_trips=1 << 31, skew=clocks % 2)
             ctx.set(dut.command.payload, forever)
