@@ -28,7 +28,7 @@ class BurstLimiter(Block):
     answered: in, pulse, the last word of a burst's answer has come.
     gentle: in, others come first.
 
-    Timing: combinational; an offered burst stays offered.
+    Timing: combinational; an offered burst stays offered; ``gentle`` counts from the next cycle on.
     Errors: none. Source: own.
     """
 
@@ -45,17 +45,21 @@ class BurstLimiter(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         under_way = Signal(COUNT_BITS)
-        offered = Signal()
-        passes = Signal()
+        following = Signal(COUNT_BITS)
+        passes = Signal(init=1)
         request = self.request
         m.d.comb += [
-            passes.eq(((under_way < GENTLE_BURSTS) | ~self.gentle | offered) & ~under_way.all()),
+            following.eq(under_way + (request.valid & request.ready) - self.answered),
             request.payload.eq(self.asked.payload),
             request.valid.eq(self.asked.valid & passes),
             self.asked.ready.eq(request.ready & passes),
         ]
         m.d.sync += [
-            offered.eq(request.valid & ~request.ready),
-            under_way.eq(under_way + (request.valid & request.ready) - self.answered),
+            under_way.eq(following),
+            # found out a cycle ahead: the way to memory begins with a register
+            passes.eq(
+                (request.valid & ~request.ready)
+                | (((following < GENTLE_BURSTS) | ~self.gentle) & ~following.all())
+            ),
         ]
         return m

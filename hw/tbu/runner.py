@@ -38,7 +38,7 @@ class Runner(Block):
     running, draining: out, a task is in that place. run_block, run_instance: out, which one runs.
 
     Timing: the command is offered the cycle after the task comes; a drain takes two cycles more
-    than the words need.
+    than the words need. ``stop`` is a register: it clears much of the array.
     Errors: ADDRESS_OUT_OF_RANGE or MEMORY_PARITY for a stream's fault, WATCHDOG when a run is
     longer than its limit, ABORTED; the array is stopped at once.
     Source: own.
@@ -113,14 +113,12 @@ class Runner(Block):
 
         # Run. It is over when the array says so, or when it was stopped.
         cycles = Signal(32)
-        trouble = Signal()
         over = Signal()
         finishing = Signal()
         status = Signal(Status)
         leave = Signal()  # from draining to the next stage
         m.d.comb += [
             self.running.eq(run_valid & ~over),
-            self.stop.eq(self.running & trouble),
             finishing.eq(run_valid & (self.done | self.stop | over)),
             move.eq(finishing & (~drain_valid | leave)),
             self.run_block.eq(run.block),
@@ -143,7 +141,7 @@ class Runner(Block):
                 run.array_cycles.eq(0),
                 run_valid.eq(1),
                 cycles.eq(0),
-                trouble.eq(0),
+                self.stop.eq(0),
                 over.eq(0),
             ]
         with m.Else():
@@ -152,7 +150,7 @@ class Runner(Block):
                 run.array_cycles.eq(array_cycles),
                 run_valid.eq(run_valid & ~move),
                 cycles.eq(cycles + 1),
-                trouble.eq(status != Status.OK),
+                self.stop.eq(run_valid & ~finishing & (status != Status.OK)),
                 over.eq(finishing & ~move),
             ]
 
