@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
@@ -79,17 +79,11 @@ class MemoryBank(Block):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        requests = Signal(self.write_ports)
-        m.d.comb += requests.eq(self.write_requests)
-        if self.has_scrub:
-            with m.If(self.scrub):
-                m.d.comb += requests.eq(0)
-        if self.yielding:
-            read_grants = _yield(m, platform, "read", self.read_requests, self.hold_reads)
-            write_grants = _yield(m, platform, "write", requests, self.hold_writes)
-        else:
-            read_grants = _arbitrate(m, platform, "read_arbiter", self.read_requests)
-            write_grants = _arbitrate(m, platform, "write_arbiter", requests)
+        scrub = self.scrub if self.has_scrub else Const(0)
+        read_hold = self.hold_reads if self.yielding else None
+        write_hold = self.hold_writes if self.yielding else None
+        read_grants = _grants(m, platform, "read", self.read_requests, Const(0), read_hold)
+        write_grants = _grants(m, platform, "write", self.write_requests, scrub, write_hold)
         written = Signal(write_layout(self.address_bits))
         m.d.comb += [
             self.read_grants.eq(read_grants),
@@ -147,29 +141,29 @@ def _with_parity(word: Any) -> Any:
     return Cat(Cat(word.word_select(byte, 8), parity[byte]) for byte in range(WORD_BYTES))
 
 
-def _arbitrate(m: Module, platform: Any, name: str, requests: Any) -> Any:
-    """One-hot grants of one resource; a single requester always gets it."""
+def _grants(
+    m: Module, platform: Any, side: str, requests: Any, nobody: Value, hold: Value | None
+) -> Value:
+    """Who is served: one-hot, zero if ``nobody`` is to be.
+
+    Without ``hold`` (None) all are equal; else the last requester comes after all others, unless
+    they hold. Both restrict what the arbiter grants, not what it is asked: it is the slow part.
+    """
+    if hold is None:
+        return _arbitrate(m, platform, f"{side}_arbiter", requests, nobody)
+    others = requests[:-1]
+    first = _arbitrate(m, platform, f"{side}_arbiter", others, nobody | hold)
+    return Cat(first, requests[-1] & (hold | ~others.any()) & ~nobody)
+
+
+def _arbitrate(m: Module, platform: Any, name: str, requests: Any, nobody: Value) -> Value:
+    """One-hot grants of one resource, none while ``nobody``; a single requester always gets it."""
+    free = ~nobody
     if len(requests) == 1:
-        return requests
+        return requests & free
     add_block(m, platform, name, arbiter := RoundRobinArbiter(len(requests)))
-    m.d.comb += [arbiter.requests.eq(requests), arbiter.advance.eq(1)]
-    return arbiter.grants
-
-
-def _yield(m: Module, platform: Any, side: str, requests: Any, hold: Any) -> Any:
-    """As :func:`_arbitrate`, but the last requester comes after all others, unless they hold."""
-    others = Signal(len(requests) - 1, name=f"{side}_others")
-    grants = Signal(len(requests), name=f"{side}_granted")
-    m.d.comb += [
-        others.eq(Mux(hold, 0, requests[:-1])),
-        grants.eq(
-            Cat(
-                _arbitrate(m, platform, f"{side}_arbiter", others),
-                requests[-1] & ~others.any(),
-            )
-        ),
-    ]
-    return grants
+    m.d.comb += [arbiter.requests.eq(requests), arbiter.advance.eq(free)]
+    return arbiter.grants & free.replicate(len(requests))
 
 
 def _one_hot(select: Any, values: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.descriptor import STREAM_DIMENSIONS
 from ..library import Block
+from ..pea.pipeline import KEEP
 from .layouts import COUNT_BITS, pattern_layout, stride_bits
 
 
@@ -62,6 +63,10 @@ class AffineGenerator(Block):
         for d in reversed(levels):
             with m.If(~lasts[d]):
                 m.d.comb += level.eq(d)
+        # The levels inside are at their last element; kept, so that a step, which comes late, meets
+        # one gate and not a chain of them.
+        wraps = [Signal(name=f"wraps{d}", attrs=KEEP) for d in levels]
+        m.d.comb += [wrap.eq(Cat(lasts[:d]).all()) for d, wrap in enumerate(wraps)]
         following = Signal(width)
         m.d.comb += following.eq(Array(begins)[level] + Array(strides)[level])
 
@@ -82,8 +87,7 @@ class AffineGenerator(Block):
         with m.Elif(self.step):
             m.d.sync += self.valid.eq(~Cat(lasts).all())
             for d in levels:
-                stepping = Cat(lasts[:d]).all() if d > 0 else Const(1)  # inner levels wrap
-                with m.If(stepping):
+                with m.If(wraps[d]):
                     m.d.sync += [
                         begins[d].eq(following),
                         lefts[d].eq(Mux(lasts[d], counts[d], lefts[d] - 1)),

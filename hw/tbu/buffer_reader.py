@@ -23,10 +23,10 @@ class BufferReader(Block):
     -----
     start: in, pulse, with ``address`` and ``count`` (1 to 15); not before ``done`` of the last.
     valid: out, ``word`` is word number ``index``. done: out, with the last word. damaged: out, a
-    word up to this one since ``start`` had wrong parity.
+    word up to this one since ``start`` had wrong parity. All are made of registers.
     read: the port on the buffer.
 
-    Timing: a word a cycle without conflicts, the first two cycles after ``start``.
+    Timing: a word a cycle without conflicts, the first three cycles after ``start``.
     Errors: none. Source: own.
     """
 
@@ -51,18 +51,23 @@ class BufferReader(Block):
         address = Signal.like(self.address)
         left = Signal(COUNT_BITS)
         asked = Signal(COUNT_BITS)
+        read = Signal()  # the memory gives word number ``number``, perhaps the ``last``
+        number = Signal(COUNT_BITS)
         last = Signal()
+        parity = Signal.like(self.read.parity)
         request = self.read.request
         taken = request.valid & request.ready
         seen = Signal()
         m.d.comb += [
             request.valid.eq(left != 0),
             request.payload.eq(address),
-            self.word.eq(self.read.data),
-            self.done.eq(self.valid & last),
-            self.damaged.eq(seen | (self.valid & is_damaged(self.word, self.read.parity))),
+            self.damaged.eq(seen | (self.valid & is_damaged(self.word, parity))),
         ]
-        m.d.sync += [self.valid.eq(taken), self.index.eq(asked), last.eq(left == 1)]
+        m.d.sync += [
+            *(read.eq(taken), number.eq(asked), last.eq(left == 1)),
+            *(self.valid.eq(read), self.index.eq(number), self.done.eq(read & last)),
+            *(self.word.eq(self.read.data), parity.eq(self.read.parity)),
+        ]
         m.d.sync += seen.eq(self.damaged & ~self.start)
         with m.If(self.start):
             m.d.sync += [address.eq(self.address), left.eq(self.count), asked.eq(0)]

@@ -53,20 +53,23 @@ class BurstRequester(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         row = Signal(MemoryRow)
+        row_valid = Signal()  # words of it are left to be asked for
         request = self.request
         free = ~request.valid | request.ready
         length_bits = (self.burst_words - 1).bit_length()
         long = row.words[length_bits:].any()  # at least a whole burst
+        last = ~long | (row.words == self.burst_words)
         m.d.comb += [
-            self.row.ready.eq(row.words == 0),
-            self.idle.eq((row.words == 0) & ~request.valid),
+            self.row.ready.eq(~row_valid),
+            self.idle.eq(~row_valid & ~request.valid),
         ]
         with m.If(self.row.valid & self.row.ready):
-            m.d.sync += row.eq(self.row.payload)
+            m.d.sync += [row.eq(self.row.payload), row_valid.eq(1)]
         with m.If(free):
-            m.d.sync += request.valid.eq(row.words != 0)
-            with m.If(row.words != 0):
+            m.d.sync += request.valid.eq(row_valid)
+            with m.If(row_valid):
                 m.d.sync += [
+                    row_valid.eq(~last),
                     request.payload.write.eq(int(self.write)),
                     request.payload.mask.eq(0b1111),
                     request.payload.address.eq(row.address),
@@ -74,6 +77,6 @@ class BurstRequester(Block):
                         Mux(long, self.burst_words - 1, row.words[:length_bits] - 1)
                     ),
                     row.address.eq(row.address + 4 * self.burst_words),
-                    row.words.eq(Mux(long, row.words - self.burst_words, 0)),
+                    row.words.eq(row.words - self.burst_words),
                 ]
         return m

@@ -3,18 +3,20 @@
 from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Out
 
 from ..config import PeaConfig
+from ..library import add_block
 from ..memory import BankReadPort, is_damaged
+from ..stream_register import StreamRegister
 from .layouts import task_layout
 from .range_check import in_window, place
 from .transfer_dma import TransferDma, Transfers
 
-QUEUE_DEPTH = 4
-"""Words read ahead of the memory's write stream."""
+QUEUE_DEPTH = 6
+"""Words asked for ahead of the memory's write stream."""
 
 
 class OutputDma(TransferDma):
@@ -50,7 +52,11 @@ class OutputDma(TransferDma):
         parts = self._transfers(m, platform)
         for_result = Signal()
         no_result = Signal()  # its address lies outside the window
-        settled = self._read(m, parts, for_result, no_result)
+        asked = StreamRegister(
+            data.StructLayout({"address": self.address_bits - 2, "for_result": 1})
+        )
+        add_block(m, platform, "asked", asked)
+        settled = self._read(m, parts, asked, for_result, no_result)
         task = parts.task
         self._report(m, parts, self.stored.payload)
         coming = self.task.payload
@@ -67,7 +73,7 @@ class OutputDma(TransferDma):
                     m.next = "MOVE"
                 with m.Elif(inside):
                     m.d.comb += for_result.eq(1)
-                    with m.If(self.scratchpad.request.ready):
+                    with m.If(asked.incoming.ready):
                         m.next = "MOVE"
                 with m.Else():
                     m.d.comb += no_result.eq(1)
@@ -82,24 +88,38 @@ class OutputDma(TransferDma):
                 self._hand_on(m, parts, self.stored)
         return m
 
-    def _read(self, m: Module, parts: Transfers, for_result: Value, no_result: Value) -> Value:
+    def _read(
+        self,
+        m: Module,
+        parts: Transfers,
+        asked: StreamRegister,
+        for_result: Value,
+        no_result: Value,
+    ) -> Value:
         """Words of rows go through a queue; the result word is read by the same port.
 
-        Returns: nothing of the task's rows is under way.
+        ``asked``: what is read, in front of the scratchpad's arbitration, which is slow.
+        Returns: nothing of the task is under way.
         """
         task, row, outcome = parts.task, parts.row, parts.outcome
         flight = Signal()
         result_flight = Signal()
         m.submodules.queue = queue = SyncFIFO(width=32, depth=QUEUE_DEPTH)
-        read = self.scratchpad.request
-        moved = read.valid & read.ready & ~for_result
-        held = Signal(range(QUEUE_DEPTH + 1))  # words in flight and in the queue
+        asking, reading = asked.incoming, asked.outgoing
+        moved = asking.valid & asking.ready & ~for_result
+        held = Signal(range(QUEUE_DEPTH + 1))  # words asked for, in flight and in the queue
         room = held != QUEUE_DEPTH
         m.d.sync += held.eq(held + moved - (queue.r_rdy & queue.r_en))
         self._count_row(m, parts, moved)
+        read = self.scratchpad.request
+        taken = read.valid & read.ready
         m.d.comb += [
-            read.valid.eq(for_result | ((row.words != 0) & room)),
-            read.payload.eq(row.address),
+            asking.valid.eq(for_result | ((row.words != 0) & room)),
+            asking.payload.for_result.eq(for_result),
+            asking.payload.address.eq(row.address),
+            read.valid.eq(reading.valid),
+            read.payload.eq(reading.payload.address),
+            reading.ready.eq(read.ready),
             queue.w_en.eq(flight),
             queue.w_data.eq(self.scratchpad.data),
             self.write.payload.eq(queue.r_data),
@@ -107,29 +127,35 @@ class OutputDma(TransferDma):
             queue.r_en.eq(self.write.ready),
         ]
         with m.If(for_result):
-            m.d.comb += read.payload.eq(
+            m.d.comb += asking.payload.address.eq(
                 place(task.result_address, self.address_bits, task.window)[2:]
             )
-        m.d.sync += [flight.eq(moved), result_flight.eq(for_result & read.ready)]
-        with m.If(result_flight):
-            m.d.sync += task.value.eq(self.scratchpad.data)
+        m.d.sync += [
+            flight.eq(taken & ~reading.payload.for_result),
+            result_flight.eq(taken & reading.payload.for_result),
+        ]
 
-        # Every burst owes one acknowledgement.
-        owed = Signal(16)
-        asked = self.memory.request.valid & self.memory.request.ready
-        answered = self.memory.response.valid
-        m.d.sync += owed.eq(owed + asked - answered)
-        # What came is checked a cycle later, off the memory's path: in time for the report, which
-        # is read in the cycle after that.
+        # What came is looked at a cycle later, off the memory's path: in time for what leaves,
+        # which is read in the cycle after that.
         came = Signal()
+        result_came = Signal()
         word = Signal(32)
         parity = Signal.like(self.scratchpad.parity)
         m.d.sync += [
             came.eq(flight | result_flight),
+            result_came.eq(result_flight),
             word.eq(self.scratchpad.data),
             parity.eq(self.scratchpad.parity),
         ]
         damaged = came & is_damaged(word, parity)
+        with m.If(result_came):
+            m.d.sync += task.value.eq(word)
+
+        # Every burst owes one acknowledgement.
+        owed = Signal(16)
+        issued = self.memory.request.valid & self.memory.request.ready
+        answered = self.memory.response.valid
+        m.d.sync += owed.eq(owed + issued - answered)
         m.d.comb += [
             self.memory.response.ready.eq(1),
             outcome.answered.eq(answered),
@@ -137,4 +163,5 @@ class OutputDma(TransferDma):
             outcome.damaged.eq(parts.engine.damaged | damaged),
             outcome.outside.eq(parts.engine.outside | no_result),
         ]
-        return parts.idle & ~(flight | result_flight) & ~queue.r_rdy & (owed == 0)
+        under_way = reading.valid | flight | result_flight | queue.r_rdy
+        return parts.idle & ~under_way & (owed == 0)

@@ -87,7 +87,15 @@ class OutputStream(Block):
         # From the array into the queue.
         taking = Signal()  # the present epoch has a stream here
         m.submodules.queue = queue = SyncFIFO(width=32 + EPOCH_BITS, depth=self.depth + 1)
-        head = data.StructLayout({"word": 32, "epoch": EPOCH_BITS})(queue.r_data)
+        # The oldest word is in a register: what becomes of it is decided from there.
+        entry = data.StructLayout({"word": 32, "epoch": EPOCH_BITS})
+        head = Signal(entry)
+        head_valid = Signal()
+        head_leaves = Signal()
+        queued = entry(queue.r_data)
+        m.d.comb += queue.r_en.eq(~head_valid | head_leaves)
+        with m.If(queue.r_en):
+            m.d.sync += [head.eq(queued), head_valid.eq(queue.r_rdy)]
         m.d.comb += [
             self.array.next_ready.eq(
                 (queue.level < self.depth) | ((queue.level == self.depth) & ~queue.w_en)
@@ -95,7 +103,7 @@ class OutputStream(Block):
             queue.w_en.eq(self.array.push & taking),
             queue.w_data.eq(Cat(self.array.data, self.epoch)),
         ]
-        m.d.comb += self.filled.eq(queue.r_rdy | queue.w_en)
+        m.d.comb += self.filled.eq(head_valid | queue.r_rdy | queue.w_en)
         with m.If(self.start):
             m.d.sync += taking.eq(pending.enabled)
 
@@ -106,9 +114,11 @@ class OutputStream(Block):
         scatter = Signal()
         have_offset = Signal()
         offset = Signal(32)
-        word_valid = queue.r_rdy & (head.epoch == epoch)
+        word_valid = head_valid & (head.epoch == epoch)
         m.d.comb += [
-            activate.eq(pending.valid & (epoch != self.epoch) & ~word_valid),
+            activate.eq(
+                pending.valid & (epoch != self.epoch) & ~word_valid & (head_valid | ~queue.r_rdy)
+            ),
             pending.take.eq(activate),
             generator.pattern.eq(pending.stream.pattern),
             generator.load.eq(activate & pending.enabled & ~pending_gather),
@@ -131,7 +141,7 @@ class OutputStream(Block):
             self.offsets.payload.eq(head.word),
             self.offsets.valid.eq(word_valid & gather & ~outdated),
             self.offset_epoch.eq(epoch),
-            self.pending.eq(queue.r_rdy & gather & ~outdated),
+            self.pending.eq((head_valid | queue.r_rdy) & gather & ~outdated),
         ]
 
         # Words go to the write register. A second one behind it keeps the memory's arbitration off
@@ -155,7 +165,7 @@ class OutputStream(Block):
             error.eq(wild | ~in_window(address, bits, window)),
             consume.eq(word_valid & ~gather & ~second_valid),
             store.eq(consume & generator.valid & (~scatter | have_offset)),
-            queue.r_en.eq(consume | (word_valid & gather & (outdated | self.offsets.ready))),
+            head_leaves.eq(consume | (word_valid & gather & (outdated | self.offsets.ready))),
             generator.step.eq(store & ~scatter),
             self.fault.eq(store & error & ~outdated),
             self.drain_fault.eq(store & error & outdated),
@@ -180,13 +190,15 @@ class OutputStream(Block):
             ]
         with m.Elif(store & ~error):
             m.d.sync += [second.eq(following), second_valid.eq(1)]
-        offset_only = gather & (head.epoch == epoch)
-        held = queue.r_rdy & ~offset_only & (head.epoch == self.drain_epoch)
+        held = [
+            valid & (word.epoch == self.drain_epoch) & ~(gather & (word.epoch == epoch))
+            for valid, word in ((head_valid, head), (queue.r_rdy, queued))
+        ]
         m.d.comb += [
             self.write.request.valid.eq(request_valid),
             self.write.request.payload.eq(request.write),
             self.holds.eq(
-                held
+                Cat(held).any()
                 | (request_valid & (request.epoch == self.drain_epoch))
                 | (second_valid & (second.epoch == self.drain_epoch))
             ),

@@ -26,7 +26,8 @@ class StartGate(Block):
     Ports
     -----
     task: stream in, passed: stream out, of ``task_layout``.
-    verdict: in, :class:`PreparedVerdict`. resolved: out, pulse: the prepared task has passed.
+    verdict: in, :class:`PreparedVerdict`. resolved: out, pulse: the prepared task has passed
+    (in the cycle before).
 
     Timing: combinational; a prepared task whose trips are the token's value passes a cycle after
     its verdict, for the array's plan is made of them.
@@ -52,7 +53,11 @@ class StartGate(Block):
         go = Signal()
         went = Signal()  # it was GO in the cycle before
         trips = Signal.like(task.body_trips)
-        m.d.sync += [went.eq(go), trips.eq(verdict.value)]
+        m.d.sync += [
+            went.eq(go),
+            trips.eq(verdict.value),
+            self.resolved.eq(self.passed.valid & self.passed.ready & task.prepared),
+        ]
         m.d.comb += [
             go.eq(verdict.verdict == Verdict.GO),
             opens.eq(
@@ -62,7 +67,6 @@ class StartGate(Block):
             ),
             self.passed.valid.eq(self.task.valid & opens),
             self.task.ready.eq(self.passed.ready & opens),
-            self.resolved.eq(self.passed.valid & self.passed.ready & task.prepared),
             passed.eq(task),
         ]
         with m.If(task.prepared & go):

@@ -35,7 +35,7 @@ class WindowAllocator(Block):
     belongs to none of them.
     waiting: out, 1 bit, a task is here that waits for its part.
 
-    Timing: one cycle if the window is free and fit; ``placed`` is a register. After reset both
+    Timing: two cycles if the window is free and fit; ``placed`` is a register. After reset both
     halves are zeroed.
     Errors: none. Source: own.
     """
@@ -65,17 +65,20 @@ class WindowAllocator(Block):
         incoming = self.task.payload
         healthy = incoming.status == Status.OK
         free = Signal()
+        may = Signal()
         m.d.comb += [
             wanted.eq(Mux(incoming.half_scratchpad, Mux(upper, UPPER, LOWER), WHOLE)),
             free.eq(~(wanted & owned).any()),
         ]
         fit = self._keep_blank(m, wanted, healthy & free)
         m.d.comb += [
-            self.task.ready.eq(
-                (~self.placed.valid | self.placed.ready) & (~healthy | (free & fit))
-            ),
+            self.task.ready.eq((~self.placed.valid | self.placed.ready) & may),
             self.waiting.eq(self.task.valid & healthy & ~(free & fit)),
         ]
+        # Decided a cycle before: once a task may have its part, nobody else can take that.
+        m.d.sync += may.eq(
+            self.task.valid & ~self.task.ready & ~self.forget & (~healthy | (free & fit))
+        )
         taken = Signal(2)
         freed = Signal(2)
         released = self.release_window
