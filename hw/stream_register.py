@@ -48,6 +48,9 @@ class StreamRegister(Block):
                 leaving.valid.eq(second_valid | coming.valid),
                 second_valid.eq(0),
             ]
-        with m.Elif(coming.valid & ~second_valid):
-            m.d.sync += [second.eq(coming.payload), second_valid.eq(1)]
+        with m.Elif(coming.valid):
+            m.d.sync += second_valid.eq(1)
+        # kept in any case, so that ``ready``, which comes late, need not reach its bits
+        with m.If(~second_valid):
+            m.d.sync += second.eq(coming.payload)
         return m

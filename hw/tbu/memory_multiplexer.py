@@ -13,6 +13,7 @@ from ..layouts.memory import LENGTH_BITS, MemoryRequest
 from ..layouts.region import DOMAIN_BITS, RegionEntry
 from ..library import Block, add_block
 from ..memory.arbiter import RoundRobinArbiter
+from ..stream_register import StreamRegister
 from .region_checker import RegionChecker
 from .write_gate import WriteGate
 
@@ -94,13 +95,17 @@ class MemoryMultiplexer(Block):
         return m
 
     def _arbitrate(self, m: Module, platform: Any, checker: RegionChecker) -> None:
-        """A request a cycle into a register in front of the checker."""
+        """A request a cycle into registers in front of the checker."""
         add_block(m, platform, "arbiter", arbiter := RoundRobinArbiter(self.count))
-        chosen = Signal.like(checker.request.payload)
-        free = ~checker.request.valid | checker.request.ready
+        add_block(
+            m, platform, "granted", granted := StreamRegister(checker.request.payload.shape())
+        )
+        wiring.connect(m, granted.outgoing, checker.request)
+        chosen, free = granted.incoming.payload, granted.incoming.ready
         m.d.comb += [
             arbiter.requests.eq(Cat(client.request.valid for client in self.clients)),
             arbiter.advance.eq(free),
+            granted.incoming.valid.eq(arbiter.grants.any()),
             chosen.client.eq(arbiter.grants),
         ]
         for index, client in enumerate(self.clients):
@@ -110,11 +115,6 @@ class MemoryMultiplexer(Block):
                     chosen.request.eq(client.request.payload),
                     chosen.domain.eq(client.domain),
                 ]
-        with m.If(free):
-            m.d.sync += [
-                checker.request.valid.eq(arbiter.grants.any()),
-                checker.request.payload.eq(chosen),
-            ]
 
     def _issue(
         self, m: Module, platform: Any, checker: RegionChecker

@@ -114,7 +114,7 @@ class OutputDma(TransferDma):
         read = self.scratchpad.request
         taken = read.valid & read.ready
         m.d.comb += [
-            asking.valid.eq(for_result | ((row.words != 0) & room)),
+            asking.valid.eq(for_result | (row.busy & room)),
             asking.payload.for_result.eq(for_result),
             asking.payload.address.eq(row.address),
             read.valid.eq(reading.valid),

@@ -92,10 +92,9 @@ class OutputStream(Block):
         head = Signal(entry)
         head_valid = Signal()
         head_leaves = Signal()
-        queued = entry(queue.r_data)
         m.d.comb += queue.r_en.eq(~head_valid | head_leaves)
         with m.If(queue.r_en):
-            m.d.sync += [head.eq(queued), head_valid.eq(queue.r_rdy)]
+            m.d.sync += [head.eq(queue.r_data), head_valid.eq(queue.r_rdy)]
         m.d.comb += [
             self.array.next_ready.eq(
                 (queue.level < self.depth) | ((queue.level == self.depth) & ~queue.w_en)
@@ -189,16 +188,20 @@ class OutputStream(Block):
                 second_valid.eq(0),
             ]
         with m.Elif(store & ~error):
-            m.d.sync += [second.eq(following), second_valid.eq(1)]
-        held = [
-            valid & (word.epoch == self.drain_epoch) & ~(gather & (word.epoch == epoch))
-            for valid, word in ((head_valid, head), (queue.r_rdy, queued))
-        ]
+            m.d.sync += second_valid.eq(1)
+        with m.If(~second_valid):  # kept in any case: the memory's answer need not reach its bits
+            m.d.sync += second.eq(following)
+        # The words behind the head are of its run or a later one, unless it is an offset that is
+        # being dropped.
+        offset_only = gather & (head.epoch == epoch)
+        held = head_valid & ~offset_only & (head.epoch == self.drain_epoch)
+        perhaps = queue.r_rdy & (~head_valid | (offset_only & outdated))
         m.d.comb += [
             self.write.request.valid.eq(request_valid),
             self.write.request.payload.eq(request.write),
             self.holds.eq(
-                Cat(held).any()
+                held
+                | perhaps
                 | (request_valid & (request.epoch == self.drain_epoch))
                 | (second_valid & (second.epoch == self.drain_epoch))
             ),

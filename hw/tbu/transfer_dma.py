@@ -4,17 +4,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.descriptor import DESCRIPTOR_HEADER_WORDS, DMA_ENTRY_WORDS, Status
 from ..library import Block, add_block
 from ..memory import BankReadPort
+from .burst_requester import ROW_WORD_BITS
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
 from .transfer_engine import TransferEngine
 from .transfer_status import TransferStatus
+
+
+def row_layout(address_bits: int) -> data.StructLayout:
+    """The scratchpad row at work: next word address, words left, there is one, one word is left."""
+    return data.StructLayout(
+        {"address": address_bits - 2, "words": ROW_WORD_BITS, "busy": 1, "last": 1}
+    )
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Transfers:
 
     ``task``: the present one, as it came. ``begun``: the entries of the present, or the upcoming,
     task are being read. ``open``, ``drop``: to be driven: the present task's rows may move, or all
-    that was begun for it is to be dropped. ``row``: what is left of the scratchpad row at work.
+    that was begun for it is to be dropped. ``row``: of :func:`row_layout`.
     """
 
     engine: TransferEngine
@@ -37,7 +45,7 @@ class Transfers:
     @property
     def idle(self) -> Value:
         """All has been asked for, and every row's words have been asked for, or have come."""
-        return self.engine.idle & (self.row.words == 0)
+        return self.engine.idle & ~self.row.busy
 
 
 class TransferDma(Block):
@@ -105,7 +113,7 @@ class TransferDma(Block):
         wiring.connect(m, engine.buffer, wiring.flipped(self.buffer))
         task = Signal(self.task_layout)
         read = Signal(self.task_layout)
-        row = Signal(engine.row.payload.shape())
+        row = Signal(row_layout(self.address_bits))
         begun = Signal()
         opens = Signal()
         drop = Signal()
@@ -133,13 +141,20 @@ class TransferDma(Block):
     def _count_row(self, m: Module, parts: Transfers, moved: Value) -> None:
         """Take rows from the engine, one after the other; ``moved``: a word of it has moved."""
         row, offered = parts.row, parts.engine.row
-        m.d.comb += offered.ready.eq((row.words == 0) | (moved & (row.words == 1)))
+        m.d.comb += offered.ready.eq(~row.busy | (moved & row.last))
         with m.If(offered.ready):
-            m.d.sync += row.eq(offered.payload)
-            with m.If(~offered.valid):
-                m.d.sync += row.words.eq(0)
+            m.d.sync += [
+                row.busy.eq(offered.valid),
+                row.last.eq(offered.payload.words == 1),
+                row.address.eq(offered.payload.address),
+                row.words.eq(offered.payload.words),
+            ]
         with m.Elif(moved):
-            m.d.sync += [row.address.eq(row.address + 1), row.words.eq(row.words - 1)]
+            m.d.sync += [
+                row.last.eq(row.words == 2),
+                row.address.eq(row.address + 1),
+                row.words.eq(row.words - 1),
+            ]
 
     def _idle(self, m: Module, parts: Transfers, following: Value | str) -> None:
         """In state IDLE: take a task, or begin with the one to come."""
