@@ -68,7 +68,7 @@ class OutputDma(TransferDma):
                 )
                 self._idle(m, parts, "RESULT")
             with m.State("RESULT"):
-                m.d.comb += self.active.eq(1)
+                m.d.comb += [self.active.eq(1), parts.open.eq(~task.has_result | inside)]
                 with m.If(~task.has_result):
                     m.next = "MOVE"
                 with m.Elif(inside):

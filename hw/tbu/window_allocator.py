@@ -66,9 +66,10 @@ class WindowAllocator(Block):
         healthy = incoming.status == Status.OK
         free = Signal()
         may = Signal()
+        left = Signal(2)  # owned and not released in this cycle
         m.d.comb += [
             wanted.eq(Mux(incoming.half_scratchpad, Mux(upper, UPPER, LOWER), WHOLE)),
-            free.eq(~(wanted & owned).any()),
+            free.eq(~(wanted & left).any()),
         ]
         fit = self._keep_blank(m, wanted, healthy & free)
         m.d.comb += [
@@ -95,7 +96,8 @@ class WindowAllocator(Block):
             with m.If(healthy):
                 m.d.comb += taken.eq(wanted)
                 m.d.sync += upper.eq(upper ^ incoming.half_scratchpad)
-        m.d.sync += owned.eq((owned | taken) & ~Mux(self.release, freed, 0))
+        m.d.comb += left.eq(owned & ~Mux(self.release, freed, 0))
+        m.d.sync += owned.eq(left | taken)
         return m
 
     def _keep_blank(self, m: Module, wanted: Signal, free: Any) -> Signal:
