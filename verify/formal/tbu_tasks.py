@@ -68,7 +68,10 @@ class WindowsDisjoint(Property):
         self.require("offered until taken", ~waits | (placed.valid & ~new))
         idle = ~Cat(owned).any() & ~(new & sound) & (~placed.valid | placed.ready)
         fit = ~dut.waiting if hasattr(dut, "waiting") else 1  # it may be zeroed first
-        self.require("given if nothing is owned", ~(idle & dut.task.valid & fit) | taken)
+        asks = idle & dut.task.valid & fit
+        asked = Signal()  # in the cycle before, in which it was decided
+        m.d.sync += asked.eq(asks & ~taken & ~dut.forget)
+        self.require("given the cycle after if nothing is owned", ~(asked & asks) | taken)
         self.cover("both halves owned", lower & upper)
         self.cover("a whole one is waited for", lower & dut.task.valid & ~dut.task.ready)
         self.cover("whole", whole)
