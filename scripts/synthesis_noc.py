@@ -8,8 +8,9 @@ two channels of 4: the sizes of the goals. The control router is ``direct`` as i
 (``control_router_linked``: without). The chip's own (``chip_control``) has wider flits, those of a
 control packet; ``..._multicast`` are the same two with that option (the chip's with
 the wider destination). ``control_mesh`` and ``data_mesh`` are two routers joined, with endpoints:
-what the receivers of a link make of the clock. ``parity_counts`` is what a cluster has beside its
-routers to count flits with wrong parity. The exit code is 1 if a router misses its goal.
+what the receivers of a link make of the clock. ``link_counts`` is what a cluster has beside its
+routers to count flits with wrong parity, and once more to count all flits. The exit code is 1 if
+a router misses its goal.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from synthesis import TITLES, add_arguments, report_block
 
 from octopus.hw.cluster.cluster import CONTROL_FLIT_BITS
 from octopus.hw.cluster.event_counts import EventCounts
-from octopus.hw.layouts.counters import ParityCount
+from octopus.hw.layouts.counters import LinkCount
 from octopus.hw.library import Block
 from octopus.hw.noc.endpoint import NetworkEndpoint
 from octopus.hw.noc.link import NODE_BITS
@@ -43,7 +44,7 @@ BLOCKS: dict[str, Callable[[], Block]] = {
     "control_endpoint": lambda: NetworkEndpoint(32, 1, 4, 4, 4),
     "control_mesh": lambda: NetworkMesh(2, 1, CONTROL_FLIT_BITS, 1, 4, **CONTROL),
     "data_mesh": lambda: NetworkMesh(2, 1, 64, 2, 4),
-    "parity_counts": lambda: EventCounts(len(ParityCount)),
+    "link_counts": lambda: EventCounts(len(LinkCount)),
     "data_endpoint": lambda: NetworkEndpoint(64, 2, 4, 4, 4),
 }
 GOALS = {"control_router": 900, "data_router": 2200}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from octopus.hw.host.registers import BY_NAME, IDENTIFICATION_VALUE, VERSION_VALUE, Register
 from octopus.hw.layouts.command import ClusterEvent, HostOperation
-from octopus.hw.layouts.counters import ParityCount
+from octopus.hw.layouts.counters import LinkCount
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
@@ -161,18 +161,31 @@ class ChipDriver:
         return found
 
     def parity_counts(self) -> dict[tuple[int, int] | None, dict[str, int]]:
-        """Flits with wrong parity since reset by cluster, (x, y), and name of ``ParityCount``; None
+        """Flits with wrong parity since reset by cluster, (x, y), and name of ``LinkCount``; None
         stands for the host, with the names of its networks. Nothing is said of what is zero."""
-        found: dict[tuple[int, int] | None, dict[str, int]] = {}
-        for place, address in self._in_clusters(ConfigurationRegion.PARITY_COUNTS):
-            words = self.read_memory(address, len(ParityCount))
-            found[place] = {count.name: words[count] for count in ParityCount}
-        found[None] = self._fields("parity_counts")
+        found: dict[tuple[int, int] | None, dict[str, int]] = {None: self._fields("parity_counts")}
+        for cluster, counts in self._link_counts(ConfigurationRegion.PARITY_COUNTS).items():
+            found[cluster] = counts
         return {
             place: shown
             for place, counts in found.items()
             if (shown := {name: count for name, count in counts.items() if count})
         }
+
+    def flit_counts(self) -> dict[tuple[int, int], dict[str, int]]:
+        """Flits that came since reset, modulo 2^32, by cluster, (x, y), and name of ``LinkCount``.
+
+        To read them takes flits of the data network, which count too.
+        """
+        return self._link_counts(ConfigurationRegion.FLIT_COUNTS)
+
+    def _link_counts(self, region: int) -> dict[tuple[int, int], dict[str, int]]:
+        """The words of a region of counts, by cluster and name of ``LinkCount``."""
+        found = {}
+        for place, address in self._in_clusters(region):
+            words = self.read_memory(address, len(LinkCount))
+            found[place] = {count.name: words[count] for count in LinkCount}
+        return found
 
     @property
     def active_instances(self) -> int:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..cbu.control_block_unit import ControlBlockUnit
 from ..config import NetworkConfig, OctopusConfig
 from ..layouts.activity import Activity
-from ..layouts.counters import ParityCount
+from ..layouts.counters import LinkCount
 from ..layouts.memory import DATA_FLIT_BITS, RequestChannel
 from ..layouts.space import COORDINATE_BITS, ConfigurationRegion
 from ..layouts.token import ControlPacket
@@ -115,6 +115,7 @@ class Cluster(Block):
         """Join the blocks of the cluster."""
         m = Module()
         self._parity_errors: Value = Cat()
+        self._flits: Value = Cat()
         control = self._network(m, platform, "control")
         network = self._network(m, platform, "data")
         links = [
@@ -127,7 +128,14 @@ class Cluster(Block):
         self._tokens(m, unit, control)
         self._watch(m, platform, unit)
         m.d.comb += unit.unreachable.eq(Cat(control.unreachable, network.unreachable).any())
-        parity_counts = self._parity(m, platform, unit)
+        m.d.comb += unit.parity_error.eq(self._parity_errors.any())
+        flits = Signal(len(LinkCount))  # a cycle late: a flit of this cluster's own comes late
+        m.d.sync += flits.eq(self._flits)
+        regions = ConfigurationRegion
+        parity_counts = self._counts(
+            m, platform, "parity", regions.PARITY_COUNTS, self._parity_errors
+        )
+        flit_counts = self._counts(m, platform, "flit", regions.FLIT_COUNTS, flits)
         interconnect = self._memory(m, platform, network)
         splitter = ConfigurationSplitter()
         table = RegionTable(self.config.cluster.regions, self.config.cluster.task_block_units)
@@ -137,7 +145,8 @@ class Cluster(Block):
         connect(m, interconnect.configuration, splitter.configuration)
         connect(m, splitter.control, balances.configuration)
         connect(m, balances.others, parity_counts.configuration)
-        connect(m, parity_counts.others, unit.configuration)
+        connect(m, parity_counts.others, flit_counts.configuration)
+        connect(m, flit_counts.others, unit.configuration)
         connect(m, splitter.units, table.configuration)
         for index in range(self.config.cluster.task_block_units):
             self._task_block_unit(m, platform, index, unit, interconnect, table)
@@ -172,6 +181,8 @@ class Cluster(Block):
                 m, getattr(router, f"{name}_out"), flipped(getattr(self, f"{network}_{name}_out"))
             )
         self._parity_errors = Cat(self._parity_errors, router.parity_error, endpoint.parity_error)
+        links = [getattr(router, f"{port.name.lower()}_in") for port in Port]
+        self._flits = Cat(self._flits, *(link.valid for link in links), endpoint.link_in.valid)
         return endpoint
 
     def _watch(self, m: Module, platform: Any, unit: ControlBlockUnit) -> None:
@@ -183,15 +194,16 @@ class Cluster(Block):
             m.d.comb += [watch.valid[i].eq(link.valid), watch.credit[i].eq(link.credit)]
         m.d.comb += unit.stuck.eq(watch.stuck.any())
 
-    def _parity(self, m: Module, platform: Any, unit: ControlBlockUnit) -> ReadOnlyRegion:
-        """Tell the Control Block Unit of damaged flits, and count them for the host."""
-        counts = EventCounts(len(ParityCount))
-        region = ReadOnlyRegion(ConfigurationRegion.PARITY_COUNTS, len(ParityCount), counts.latency)
-        add_block(m, platform, "parity_counts", counts)
-        add_block(m, platform, "parity_region", region)
+    def _counts(
+        self, m: Module, platform: Any, name: str, place: int, happens: Value
+    ) -> ReadOnlyRegion:
+        """Count for the host, in the region at ``place``, what ``happens`` link by link."""
+        counts = EventCounts(len(LinkCount))
+        region = ReadOnlyRegion(place, len(LinkCount), counts.latency)
+        add_block(m, platform, f"{name}_counts", counts)
+        add_block(m, platform, f"{name}_region", region)
         m.d.comb += [
-            unit.parity_error.eq(self._parity_errors.any()),
-            counts.happens.eq(self._parity_errors),
+            counts.happens.eq(happens),
             counts.index.eq(region.index),
             region.value.eq(counts.count),
         ]

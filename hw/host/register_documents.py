@@ -17,13 +17,14 @@ REGIONS = (
     "STATISTICS",
     "TOKEN_BALANCE",
     "PARITY_COUNTS",
+    "FLIT_COUNTS",
 )
 ENUMERATIONS = {
     "OPERATION": command.HostOperation,
     "EVENT": command.ClusterEvent,
     "TOKEN": token.TokenKind,
     "STATUS": descriptor.Status,
-    "PARITY_COUNT": counters.ParityCount,
+    "LINK_COUNT": counters.LinkCount,
 }
 """What registers and offsets hold numbers of, by the prefix of the names in C."""
 

@@ -29,8 +29,8 @@ class CycleCounter(IntEnum):
     IDLE = 26
 
 
-class ParityCount(IntEnum):
-    """By which link flits with wrong parity came, of both networks: each flit counts once a link.
+class LinkCount(IntEnum):
+    """The links by which flits come to a cluster, of both networks; flits are counted by link.
 
     ``..._NORTH`` to ``..._WEST``: from that side to the cluster's router. ``..._LOCAL``: from the
     cluster to its router. ``..._ENDPOINT``: from the router to the cluster.

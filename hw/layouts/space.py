@@ -81,8 +81,10 @@ class ConfigurationRegion:
     TOKEN_BALANCE = 0x40000
     """A word an instance: control tokens of it sent to the network minus those taken from it."""
     PARITY_COUNTS = 0x50000
-    """Read only: a word a ``ParityCount``."""
-    END = 0x60000
+    """Read only: a word a ``LinkCount``, flits that came with wrong parity."""
+    FLIT_COUNTS = 0x60000
+    """Read only: a word a ``LinkCount``, all flits that came."""
+    END = 0x70000
     REGION_TABLE = 0x80000
     """Entries of ``RegionEntry``. Only the host's privileged view may write them."""
     UNIT_COUNTERS = 0x90000

@@ -87,7 +87,30 @@ def test_each_damaged_flit_is_counted_once(driver: ChipDriver) -> None:
             driver.wait(1000)
             counts = {"CONTROL_WEST": number, "CONTROL_ENDPOINT": number}
             assert driver.parity_counts() == {FAR: counts}
+            came = driver.flit_counts()[FAR]
+            assert {link: came[link] for link in counts} == counts
     assert len(driver.notices()) == 1
+
+
+def test_all_flits_are_counted_link_by_link(driver: ChipDriver) -> None:
+    """Tokens of blocks that do not exist: each comes to its cluster, and its fault goes back."""
+    for _ in range(3):
+        driver.inject(*NEAR, HostToken(15, 0))
+    assert len(driver.wait(1000)) == 3
+    before = driver.flit_counts()
+    near = {link: n for link, n in before[NEAR].items() if link.startswith("CONTROL") and n}
+    assert near.pop("CONTROL_ENDPOINT") == near.pop("CONTROL_LOCAL") == 3
+    assert list(near.values()) == [3], "by the host's link, whichever side that is"
+    driver.write_memory(address_of(*FAR, 64), [1, 2, 3, 4, 5])
+    after = driver.flit_counts()
+    grown = {link: after[FAR][link] - before[FAR][link] for link in after[FAR]}
+    again = driver.flit_counts()
+    read = {link: again[FAR][link] - after[FAR][link] for link in again[FAR]}
+    # the write's head and three flits of two words to FAR, and its acknowledgement back
+    assert grown["DATA_WEST"] - read["DATA_WEST"] == 4
+    assert grown["DATA_ENDPOINT"] - read["DATA_ENDPOINT"] == 4
+    assert grown["DATA_LOCAL"] - read["DATA_LOCAL"] == 1
+    assert not any(after[FAR][link] for link in ("DATA_NORTH", "DATA_EAST", "DATA_SOUTH"))
 
 
 def test_those_of_the_data_network_are_counted_apart(driver: ChipDriver) -> None:

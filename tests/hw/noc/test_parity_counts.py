@@ -13,7 +13,7 @@ from octopus.hw.cluster.event_counts import EventCounts
 from octopus.hw.config import OctopusConfig
 from octopus.hw.host.register_file import RegisterFile
 from octopus.hw.host.registers import BY_NAME
-from octopus.hw.layouts.counters import ParityCount
+from octopus.hw.layouts.counters import LinkCount
 from octopus.hw.layouts.memory import DATA_FLIT_BITS
 from octopus.hw.noc.link import Port
 from octopus.hw.noc.router import Router
@@ -59,8 +59,8 @@ def destination(source: Port, generator: random.Random) -> int:
 def test_counts_are_in_the_order_of_a_routers_ports() -> None:
     inputs = [*(port.name for port in Port), "ENDPOINT"]
     expected = [f"{network}_{place}" for network in ("CONTROL", "DATA") for place in inputs]
-    assert [count.name for count in ParityCount] == expected
-    assert [count.value for count in ParityCount] == list(range(len(expected)))
+    assert [count.name for count in LinkCount] == expected
+    assert [count.value for count in LinkCount] == list(range(len(expected)))
 
 
 @pytest.mark.parametrize("network", ROUTERS)
