@@ -22,10 +22,6 @@ MINIMUM_DEPTH = 4
 """Words of queue needed to stream a word a cycle over the memory's latency."""
 
 
-REQUESTS = 2
-"""Requests that may wait for the memory's arbitration; their words have places, too."""
-
-
 class InputStream(Block):
     """Reads scratchpad elements ahead of the array and hands them over in order.
 
@@ -137,12 +133,12 @@ class InputStream(Block):
             m.d.sync += offset_valid.eq(0)
         address = Signal.like(generator.address)
         error = Signal()
-        source = live & room & requests.incoming.ready
+        source = live & requests.incoming.ready
         wild = gather & offset[bits + 1 :].any() & ~offset[bits + 1 :].all()
         m.d.comb += [
             address.eq(generator.address + Mux(gather, offset[: bits + 2], 0)),
             error.eq(wild | ~in_window(address, bits, window)),
-            requests.incoming.valid.eq(live & room & (~gather | offset_valid)),
+            requests.incoming.valid.eq(live & (~gather | offset_valid)),
             produce.eq(requests.incoming.valid & requests.incoming.ready),
             offset_used.eq(source & gather),
             generator.step.eq(produce & ~gather),
@@ -156,26 +152,25 @@ class InputStream(Block):
             following.epoch.eq(epoch),
         ]
 
-        # In flight: one cycle in the memory, one to pick the element. A request is only made if its
-        # word has a place, so that nothing but the memory's arbitration can hold it up.
+        # In flight: one cycle in the memory, one to pick the element. A word is read as soon as it has
+        # a place; the layout of operands relies on how far ahead of the array that is.
         flight = Signal(layout)
         captured = Signal(layout)
         flight_valid = Signal()
         captured_valid = Signal()
         word = Signal(32)
         parity = Signal.like(self.read.parity)
-        places = self.depth + REQUESTS
-        held = Signal(range(places + 1))  # words asked for, in flight and in the queue
-        m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=places)
+        held = Signal(range(self.depth + 1))  # words in flight and in the queue
+        m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=self.depth)
         damaged = ~captured.error & is_damaged(word, parity)
         leaving = queue.r_en & queue.r_rdy
         following_held = Signal.like(held)
-        m.d.sync += [held.eq(following_held), room.eq(following_held != places)]
+        m.d.sync += [held.eq(following_held), room.eq(following_held != self.depth)]
         m.d.comb += [
-            following_held.eq(held + produce - leaving),
+            following_held.eq(held + request_taken - leaving),
             self.read.request.payload.eq(request.address[2:]),
-            self.read.request.valid.eq(request_valid & ~request.error),
-            request_taken.eq(request_valid & (request.error | self.read.request.ready)),
+            self.read.request.valid.eq(request_valid & ~request.error & room),
+            request_taken.eq(request_valid & room & (request.error | self.read.request.ready)),
             queue.w_en.eq(captured_valid),
             queue.w_data.eq(Cat(_pick(m, word, captured), captured.error, damaged, captured.epoch)),
         ]
