@@ -152,8 +152,8 @@ class InputStream(Block):
             following.epoch.eq(epoch),
         ]
 
-        # In flight: one cycle in the memory, one to pick the element. A word is read as soon as it has
-        # a place; the layout of operands relies on how far ahead of the array that is.
+        # In flight: one cycle in the memory, one to pick the element. A word is read as soon as it
+        # has a place; the layout of operands relies on how far ahead of the array that is.
         flight = Signal(layout)
         captured = Signal(layout)
         flight_valid = Signal()
