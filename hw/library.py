@@ -17,6 +17,9 @@ from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSigna
 from amaranth.lib import wiring
 from pydantic import BaseModel
 
+KEEP = {"keep": 1}
+"""Attributes that make synthesis keep a signal."""
+
 MAXIMUM_NAME_LENGTH = 72
 """Longer module names carry a digest instead of every parameter."""
 

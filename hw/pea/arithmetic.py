@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.instruction import Operation
-from ..library import Block
+from ..library import KEEP, Block
 from .control import (
     DATAPATH_CONTROL,
     MULTIPLIED,
@@ -25,7 +25,7 @@ from .multiplier import (
     sum_three,
     upper_half,
 )
-from .pipeline import KEEP, Pipeline
+from .pipeline import Pipeline
 from .requantise import saturate, shift_right
 
 _NAMES = ("products", "add", "multiply", "sum", "saturate")

@@ -8,12 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.features import features_of
-from ..library import Block, add_block
+from ..library import KEEP, Block, add_block
 from .decode import DECODED, OPPOSITE, decode
 from .edge_demand import EdgeDemand
 from .element import ProcessingElement
 from .interfaces import ArrayInput, ArrayOutput, ContextWrite, sequencer_token
-from .pipeline import KEEP
 
 Grid = list[list[ProcessingElement]]
 

@@ -12,12 +12,12 @@ from ..config import PeaConfig
 from ..layouts.features import DIRECTIONS, features_of
 from ..layouts.instruction import OperandSource, OutputSelect
 from ..layouts.operations import canonical
-from ..library import Block, add_block
+from ..library import KEEP, Block, add_block
 from .arithmetic import Arithmetic
 from .context import ContextStore
 from .decode import DECODED, LINK_SOURCES, OPPOSITE, stored_bits
 from .interfaces import bank_shape, slot_shape
-from .pipeline import KEEP, Pipeline
+from .pipeline import Pipeline
 from .registers import RegisterFile
 
 LINK = data.StructLayout({"data": 32, "valid": 1})

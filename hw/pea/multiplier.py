@@ -9,7 +9,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
-from .pipeline import KEEP
+from ..library import KEEP
 
 PRODUCT_BITS = 64
 HALF = 16

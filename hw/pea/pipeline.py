@@ -6,9 +6,6 @@ from operator import or_
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-KEEP = {"keep": 1}
-"""Attributes that make synthesis keep a signal."""
-
 
 class Pipeline:
     """Adds registers that move with ``advance`` to a module.

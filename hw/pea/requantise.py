@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
-from .pipeline import KEEP, Pipeline
+from ..library import KEEP
+from .pipeline import Pipeline
 
 QUOTIENT_BITS = 10
 """Kept of the shifted product: enough for its sum with the zero point to saturate rightly."""

@@ -6,8 +6,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from ..layouts.descriptor import STREAM_DIMENSIONS
-from ..library import Block
-from ..pea.pipeline import KEEP
+from ..library import KEEP, Block
 from .layouts import COUNT_BITS, pattern_layout, stride_bits
 
 

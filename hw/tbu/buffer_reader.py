@@ -64,9 +64,14 @@ class BufferReader(Block):
             self.damaged.eq(seen | (self.valid & is_damaged(self.word, parity))),
         ]
         m.d.sync += [
-            *(read.eq(taken), number.eq(asked), last.eq(left == 1)),
-            *(self.valid.eq(read), self.index.eq(number), self.done.eq(read & last)),
-            *(self.word.eq(self.read.data), parity.eq(self.read.parity)),
+            read.eq(taken),
+            number.eq(asked),
+            last.eq(left == 1),
+            self.valid.eq(read),
+            self.index.eq(number),
+            self.done.eq(read & last),
+            self.word.eq(self.read.data),
+            parity.eq(self.read.parity),
         ]
         m.d.sync += seen.eq(self.damaged & ~self.start)
         with m.If(self.start):

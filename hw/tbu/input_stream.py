@@ -85,6 +85,7 @@ class InputStream(Block):
         # Of the addresses: the array's, the one after, or for a cycle the one before: that an epoch
         # has begun is told by its number and not in the same cycle, for that comes late in it.
         epoch = Signal(EPOCH_BITS)
+        next_epoch = (self.epoch + 1)[:EPOCH_BITS]  # the array's
         ahead = Signal()
         behind = Signal()
 
@@ -93,7 +94,7 @@ class InputStream(Block):
         live = Signal()
         dead = Signal()  # an affine address was outside: no further ones
         m.d.comb += [
-            ahead.eq(epoch == (self.epoch + 1)[:EPOCH_BITS]),
+            ahead.eq(epoch == next_epoch),
             behind.eq(epoch == (self.epoch - 1)[:EPOCH_BITS]),
             live.eq(generator.valid & ~dead),
             activate.eq(pending.valid & ~ahead & (~live | behind)),
@@ -184,16 +185,15 @@ class InputStream(Block):
         ]
 
         # Head: the word the array sees, if it is of the present epoch.
-        layout = data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
-        head = Signal(layout)
-        coming_head = layout(queue.r_data)
+        entry = data.StructLayout({"word": 32, "error": 1, "damaged": 1, "epoch": EPOCH_BITS})
+        head = Signal(entry)
         head_valid = Signal()
         present = Signal()
         future = Signal()
         leave = ~head_valid | self.array.take | ~(present | future)
         m.d.comb += [
             present.eq(head.epoch == self.epoch),
-            future.eq(head.epoch == (self.epoch + 1)[:EPOCH_BITS]),
+            future.eq(head.epoch == next_epoch),
             queue.r_en.eq(leave),
             self.array.data.eq(head.word),
             self.array.valid.eq(head_valid & present),
@@ -214,9 +214,8 @@ class InputStream(Block):
             drained.eq(~coming & ~activate & (~live | (gather & ~self.pending))),
         ]
         over = Mux(ahead, empty, drained & ~behind & ~(gather & self.filled))
-        timely = (coming_head.epoch == self.epoch) | (
-            coming_head.epoch == (self.epoch + 1)[:EPOCH_BITS]
-        )
+        following_epoch = entry(queue.r_data).epoch
+        timely = (following_epoch == self.epoch) | (following_epoch == next_epoch)
         follows = Mux(queue.r_rdy, timely, over)
         stays = head_valid & ((present & ~self.array.take) | future)
         goes = ~head_valid | (present & self.array.take)

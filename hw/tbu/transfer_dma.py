@@ -11,18 +11,15 @@ from ..config import PeaConfig
 from ..layouts.descriptor import DESCRIPTOR_HEADER_WORDS, DMA_ENTRY_WORDS, Status
 from ..library import Block, add_block
 from ..memory import BankReadPort
-from .burst_requester import ROW_WORD_BITS
 from .layouts import DESCRIPTOR_SLOTS, task_layout
 from .memory_multiplexer import MemoryClient
-from .transfer_engine import TransferEngine
+from .transfer_engine import TransferEngine, scratchpad_row_layout
 from .transfer_status import TransferStatus
 
 
-def row_layout(address_bits: int) -> data.StructLayout:
-    """The scratchpad row at work: next word address, words left, there is one, one word is left."""
-    return data.StructLayout(
-        {"address": address_bits - 2, "words": ROW_WORD_BITS, "busy": 1, "last": 1}
-    )
+def row_at_work_layout(address_bits: int) -> data.StructLayout:
+    """What is left of a scratchpad row; ``busy``: there is one; ``last``: one word is left."""
+    return data.StructLayout(scratchpad_row_layout(address_bits).members | {"busy": 1, "last": 1})
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,8 @@ class Transfers:
 
     ``task``: the present one, as it came. ``begun``: the entries of the present, or the upcoming,
     task are being read. ``open``, ``drop``: to be driven: the present task's rows may move, or all
-    that was begun for it is to be dropped. ``row``: of :func:`row_layout`.
+    that was begun for it is to be dropped. ``row``: of
+    :func:`row_at_work_layout`.
     """
 
     engine: TransferEngine
@@ -113,7 +111,7 @@ class TransferDma(Block):
         wiring.connect(m, engine.buffer, wiring.flipped(self.buffer))
         task = Signal(self.task_layout)
         read = Signal(self.task_layout)
-        row = Signal(row_layout(self.address_bits))
+        row = Signal(row_at_work_layout(self.address_bits))
         begun = Signal()
         opens = Signal()
         drop = Signal()

@@ -8,8 +8,9 @@
 // are counted by its credits.
 //
 // Faults: a bit flipped on a link must be reported by the receiving router in the next cycle, and no
-// flit else, and counted there once; a packet hit must not arrive whole, all others must. A packet to a node that does not
-// exist must be reported by its endpoint and arrive nowhere. After the faults the mesh must be as new.
+// flit else, and counted there once; a packet hit must not arrive whole, all others must. A packet
+// to a node that does not exist must be reported by its endpoint and arrive nowhere. After the
+// faults the mesh must be as new.
 //
 // Multicast (MULTICAST set): a flit is for a rectangle of nodes. Each of them gets it once, and at each
 // the flits of one source come in order, whatever their rectangles. A flipped bit costs exactly the
