@@ -34,7 +34,9 @@ def _address_bits(config: OctopusConfig) -> int:
 
 def _scratchpad(config: OctopusConfig) -> Block:
     unit, ports = config.task_block_unit, config.pea.rows + config.pea.columns + 1
-    return BankedMemory(unit.scratchpad_words, unit.scratchpad_banks, ports, ports, True, True)
+    return BankedMemory(
+        unit.scratchpad_words, unit.scratchpad_banks, ports, ports, True, True, True
+    )
 
 
 def _dma(kind: type[InputDma] | type[OutputDma], config: OctopusConfig) -> Block:

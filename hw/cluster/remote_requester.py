@@ -16,7 +16,7 @@ from ..layouts.memory import (
 )
 from ..layouts.space import COORDINATE_BITS, Address
 from ..library import Block
-from ..noc.arbiter import arbitrate
+from ..arbiter import arbitrate
 from ..noc.link import Flit
 
 

@@ -10,7 +10,7 @@ from ..config import OctopusConfig
 from ..layouts.command import HostOperation
 from ..layouts.token import INSTANCE_BITS, ControlPacket, Token, TokenKind
 from ..library import Block, add_block
-from ..noc.arbiter import arbitrate
+from ..arbiter import arbitrate
 from .address_check import USER_REGION_LAYOUT
 from .axi_lite_slave import RegisterAccess
 from .instance_range import InstanceRange, contains

@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
-from ..library import Block, add_block
-from .arbiter import RoundRobinArbiter
+from ..arbiter import arbitrate
+from ..library import Block
 from .ports import WORD_BYTES, parity_of, write_layout
 
 ALL_BYTES = (1 << WORD_BYTES) - 1
@@ -24,17 +24,18 @@ class MemoryBank(Block):
     read_ports, write_ports: number of requesters on either side, at least 1.
     scrub: whether there is a port that zeroes words.
     yielding: the last port of either side is served only if no other wants the bank.
+    registered: the word read comes from a register, a cycle later.
 
     Ports
     -----
     read_requests: in, one bit a read port; read_addresses: in, word addresses in the bank;
-    read_grants: out, one-hot; data: out, 32 bits, the word granted in the cycle before; parity:
-    out, 4 bits, as stored with it.
+    read_grants: out, one-hot; data: out, 32 bits, the word granted in the cycle before (two cycles
+    before if ``registered``); parity: out, 4 bits, as stored with it.
     write_requests, write_payloads, write_grants: likewise for writes (seen by every later read).
     scrub: in, with scrub_address: the word becomes zero, nobody else writes in this cycle.
     hold_reads, hold_writes: in, only with ``yielding``: all but the last port wait in this cycle.
 
-    Timing: grants combinational from requests, data one cycle after the grant. A word read in
+    Timing: grants combinational from requests, data one or two cycles after the grant. A word read in
     the cycle in which it is written has its old value. The storage is written a cycle later, from a
     register: arbitration and storage need not fit into one cycle. A word read while it is on its
     way is taken from there.
@@ -48,12 +49,14 @@ class MemoryBank(Block):
         write_ports: int,
         scrub: bool = False,
         yielding: bool = False,
+        registered: bool = False,
     ) -> None:
         self.depth = depth
         self.read_ports = read_ports
         self.write_ports = write_ports
         self.has_scrub = scrub
         self.yielding = yielding
+        self.registered = registered
         self.address_bits = max(1, (depth - 1).bit_length())
         scrub_ports = {"scrub": In(1), "scrub_address": In(self.address_bits)}
         hold_ports = {"hold_reads": In(1), "hold_writes": In(1)}
@@ -75,27 +78,26 @@ class MemoryBank(Block):
             write_ports=write_ports,
             scrub=scrub,
             yielding=yielding,
+            registered=registered,
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        scrub = self.scrub if self.has_scrub else Const(0)
+        free = ~self.scrub if self.has_scrub else Const(1)
         read_hold = self.hold_reads if self.yielding else None
         write_hold = self.hold_writes if self.yielding else None
-        read_grants = _grants(m, platform, "read", self.read_requests, Const(0), read_hold)
-        write_grants = _grants(m, platform, "write", self.write_requests, scrub, write_hold)
+        reads = _chosen(m, platform, "read", self.read_requests, Const(1), read_hold)
+        writes = _chosen(m, platform, "write", self.write_requests, free, write_hold)
         written = Signal(write_layout(self.address_bits))
         m.d.comb += [
-            self.read_grants.eq(read_grants),
-            self.write_grants.eq(write_grants),
-            # zero if nobody was granted
-            written.eq(_one_hot(write_grants, [item.as_value() for item in self.write_payloads])),
+            self.read_grants.eq(reads),
+            self.write_grants.eq(writes & free.replicate(self.write_ports)),
+            # zero if nobody asks; what comes while the bank is zeroed is left out later
+            written.eq(_one_hot(writes, [item.as_value() for item in self.write_payloads])),
         ]
-        if self.has_scrub:
-            with m.If(self.scrub):
-                m.d.comb += [written.address.eq(self.scrub_address), written.mask.eq(ALL_BYTES)]
-        lanes = self._store(m, _one_hot(read_grants, self.read_addresses), written)
-        m.d.comb += [
+        lanes = self._store(m, _one_hot(reads, self.read_addresses), written)
+        answers = m.d.sync if self.registered else m.d.comb
+        answers += [
             self.data.eq(Cat(lane[:8] for lane in lanes)),
             self.parity.eq(Cat(lane[8] for lane in lanes)),
         ]
@@ -110,15 +112,31 @@ class MemoryBank(Block):
         )
         reader = storage.read_port()
         writer = storage.write_port(granularity=9)
+        # The word to be written; its parity is found, and a zero put in its place, on its way out.
+        waiting = Signal(write_layout(self.address_bits))
         asked = Signal(self.address_bits)
         passed = Signal.like(writer.data)
         passed_address = Signal(self.address_bits)
         passed_bytes = Signal(WORD_BYTES)
-        m.d.comb += [reader.en.eq(self.read_requests.any()), reader.addr.eq(address)]
+        m.d.comb += [
+            reader.en.eq(self.read_requests.any()),
+            reader.addr.eq(address),
+            writer.addr.eq(waiting.address),
+            writer.data.eq(_with_parity(waiting.data)),
+            writer.en.eq(waiting.mask),
+        ]
+        m.d.sync += waiting.eq(written)
+        if self.has_scrub:
+            scrubbed = Signal()
+            scrubbed_address = Signal(self.address_bits)
+            m.d.sync += [scrubbed.eq(self.scrub), scrubbed_address.eq(self.scrub_address)]
+            with m.If(scrubbed):
+                m.d.comb += [
+                    writer.addr.eq(scrubbed_address),
+                    writer.data.eq(0),
+                    writer.en.eq(ALL_BYTES),
+                ]
         m.d.sync += [
-            writer.addr.eq(written.address),
-            writer.data.eq(_with_parity(written.data)),
-            writer.en.eq(written.mask),
             asked.eq(address),
             passed_address.eq(writer.addr),
             passed.eq(writer.data),
@@ -141,29 +159,20 @@ def _with_parity(word: Any) -> Any:
     return Cat(Cat(word.word_select(byte, 8), parity[byte]) for byte in range(WORD_BYTES))
 
 
-def _grants(
-    m: Module, platform: Any, side: str, requests: Any, nobody: Value, hold: Value | None
+def _chosen(
+    m: Module, platform: Any, side: str, requests: Any, free: Value, hold: Value | None
 ) -> Value:
-    """Who is served: one-hot, zero if ``nobody`` is to be.
+    """Who comes next: one-hot; it is served if the bank is ``free``.
 
     Without ``hold`` (None) all are equal; else the last requester comes after all others, unless
-    they hold. Both restrict what the arbiter grants, not what it is asked: it is the slow part.
+    they hold. That restricts what the arbiter grants, not what it is asked: it is the slow part.
     """
+    name = f"{side}_arbiter"
     if hold is None:
-        return _arbitrate(m, platform, f"{side}_arbiter", requests, nobody)
+        return arbitrate(m, platform, name, requests, free)
     others = requests[:-1]
-    first = _arbitrate(m, platform, f"{side}_arbiter", others, nobody | hold)
-    return Cat(first, requests[-1] & (hold | ~others.any()) & ~nobody)
-
-
-def _arbitrate(m: Module, platform: Any, name: str, requests: Any, nobody: Value) -> Value:
-    """One-hot grants of one resource, none while ``nobody``; a single requester always gets it."""
-    free = ~nobody
-    if len(requests) == 1:
-        return requests & free
-    add_block(m, platform, name, arbiter := RoundRobinArbiter(len(requests)))
-    m.d.comb += [arbiter.requests.eq(requests), arbiter.advance.eq(free)]
-    return arbiter.grants & free.replicate(len(requests))
+    first = arbitrate(m, platform, name, others, free & ~hold) & ~hold.replicate(len(others))
+    return Cat(first, requests[-1] & (hold | ~others.any()))
 
 
 def _one_hot(select: Any, values: Any) -> Any:

@@ -40,16 +40,19 @@ class BankedMemory(Block):
     scrub: whether there is a port that zeroes the memory.
     yielding: the last read port and the last write port take what the others leave, but wait at
     most ``PATIENCE`` cycles for a word. They need two ports at least.
+    registered: words read come from a register in their bank, a cycle later: a block RAM is slow,
+    and the choice among banks takes its time, too.
 
     Ports
     -----
-    reads: array of ``In(BankReadPort)``, answers in order with one cycle latency.
+    reads: array of ``In(BankReadPort)``, answers in order with a latency of one cycle, or two if
+    ``registered``.
     writes: array of ``In(BankWritePort)``.
     scrub: in, word number ``scrub_row`` (in) of every bank becomes zero; nothing else is written
     in this cycle.
 
-    Timing: ``request.ready`` is combinational from all ports' requests; a word is there one
-    cycle after its request was taken. A read sees writes of earlier cycles.
+    Timing: ``request.ready`` is combinational from all ports' requests; a word is there one or
+    two cycles after its request was taken. A read sees writes of earlier cycles.
     Errors: none; addresses are as wide as the memory. Damaged words show by their parity bits.
     Source: own; the organisation is that of pulp-platform's tightly coupled data memories.
     """
@@ -62,6 +65,7 @@ class BankedMemory(Block):
         write_ports: int,
         scrub: bool = False,
         yielding: bool = False,
+        registered: bool = False,
     ) -> None:
         check_shape(words, banks)
         for name, value in (("read_ports", read_ports), ("write_ports", write_ports)):
@@ -70,6 +74,7 @@ class BankedMemory(Block):
             if yielding and value < 2:
                 raise ValueError(f"{name} is {value}; allowed with yielding: 2 or more")
         self.yielding = yielding
+        self.registered = registered
         self.words = words
         self.banks = banks
         self.has_scrub = scrub
@@ -87,6 +92,7 @@ class BankedMemory(Block):
             write_ports=write_ports,
             scrub=scrub,
             yielding=yielding,
+            registered=registered,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -95,7 +101,8 @@ class BankedMemory(Block):
         bank_bits = (self.banks - 1).bit_length()
         ports = len(self.reads), len(self.writes)
         banks = [
-            MemoryBank(depth, *ports, self.has_scrub, self.yielding) for _ in range(self.banks)
+            MemoryBank(depth, *ports, self.has_scrub, self.yielding, self.registered)
+            for _ in range(self.banks)
         ]
         for number, bank in enumerate(banks):
             add_block(m, platform, f"bank{number}", bank)
@@ -112,7 +119,10 @@ class BankedMemory(Block):
                 ]
             m.d.comb += port.request.ready.eq(Cat(bank.read_grants[index] for bank in banks).any())
             chosen = Signal(max(1, bank_bits), name=f"read_bank{index}")
-            m.d.sync += chosen.eq(address[:bank_bits])
+            asked = Signal.like(chosen, name=f"asked_bank{index}") if self.registered else chosen
+            m.d.sync += asked.eq(address[:bank_bits])
+            if self.registered:
+                m.d.sync += chosen.eq(asked)
             m.d.comb += [
                 port.data.eq(Array(bank.data for bank in banks)[chosen]),
                 port.parity.eq(Array(bank.parity for bank in banks)[chosen]),

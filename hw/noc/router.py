@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..layouts.space import COORDINATE_BITS
 from ..library import Block, add_block, only_if_set
 from .aim import XY_PAIRS
-from .arbiter import ARBITERS
+from ..arbiter import ARBITERS
 from .input_port import InputPort
 from .link import NetworkLink, Port, validate_network
 from .multicast import validate_multicast

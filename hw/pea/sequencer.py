@@ -59,7 +59,7 @@ class Sequencer(Block):
 
     Timing: a command accepted when idle gives its first token in the next clock. An exit that
     takes effect costs three clocks in which the array does not advance. A command that waits
-    follows without an idle clock if ``flush`` of the run before is at least 2 and its skew is the
+    follows without an idle clock if ``flush`` of the run before is at least 3 and its skew is the
     same. Combinational paths: ``advance`` to ``done`` and ``command.ready``, ``advance`` and
     ``exit`` to ``token.cancel``, ``abort`` to ``token.abort`` and ``command.ready``,
     ``command.valid`` to ``command.ready``.
@@ -100,7 +100,7 @@ class Sequencer(Block):
             self.done.eq(executing.last & shift),
             self.token.cancel.eq(cancel),
         ]
-        start = self._accept_commands(m, now, fetched, shift, cancel)
+        start = self._accept_commands(m, now, fetched, executing, shift)
         self._generate(m, now, shift, start)
         with m.If(shift):
             m.d.sync += [fetched.eq(now), executing.eq(fetched)]
@@ -114,7 +114,7 @@ class Sequencer(Block):
         return m
 
     def _accept_commands(
-        self, m: Module, now: Any, fetched: Any, shift: Signal, cancel: Signal
+        self, m: Module, now: Any, fetched: Any, executing: Any, shift: Signal
     ) -> Signal:
         """The handshake on ``command``; the signal returned is high where a run starts.
 
@@ -129,11 +129,12 @@ class Sequencer(Block):
             free.eq(
                 ((now.phase == Phase.IDLE) | now.last)
                 & ~_in_loop(fetched)
+                & ~_in_loop(executing)
                 & (~(now.valid | fetched.valid) | (self.command.payload.skew == self.skew))
             ),
             startable.eq(self.command.valid & free & ~prepared),
-            start.eq(startable & shift & ~cancel & ~self.abort),
-            # Where nothing runs nothing executes: ``shift`` and ``cancel`` are known. A command
+            start.eq(startable & shift & ~self.abort),
+            # Where nothing runs nothing executes: ``shift`` is known. A command
             # that starts in the very cycle of ``done`` is accepted in the next one.
             self.command.ready.eq(
                 Mux(self.running, self.done & prepared, prepared | startable) & ~self.abort

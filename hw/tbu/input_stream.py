@@ -153,17 +153,16 @@ class InputStream(Block):
             following.epoch.eq(epoch),
         ]
 
-        # In flight: one cycle in the memory, one to pick the element. A word is read as soon as it
+        # In flight: two cycles in the memory; in the second the element is picked. A word is read as soon as it
         # has a place; the layout of operands relies on how far ahead of the array that is.
         flight = Signal(layout)
         captured = Signal(layout)
         flight_valid = Signal()
         captured_valid = Signal()
-        word = Signal(32)
-        parity = Signal.like(self.read.parity)
+        word = self.read.data
         held = Signal(range(self.depth + 1))  # words in flight and in the queue
         m.submodules.queue = queue = SyncFIFO(width=34 + EPOCH_BITS, depth=self.depth)
-        damaged = ~captured.error & is_damaged(word, parity)
+        damaged = ~captured.error & is_damaged(word, self.read.parity)
         leaving = queue.r_en & queue.r_rdy
         following_held = Signal.like(held)
         m.d.sync += [held.eq(following_held), room.eq(following_held != self.depth)]
@@ -180,8 +179,6 @@ class InputStream(Block):
             flight.eq(request),
             captured_valid.eq(flight_valid),
             captured.eq(flight),
-            word.eq(self.read.data),
-            parity.eq(self.read.parity),
         ]
 
         # Head: the word the array sees, if it is of the present epoch.

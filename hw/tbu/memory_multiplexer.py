@@ -7,12 +7,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from ..arbiter import arbitrate
 from ..interfaces import MemoryPort
 from ..layouts.descriptor import Status
 from ..layouts.memory import LENGTH_BITS, MemoryRequest
 from ..layouts.region import DOMAIN_BITS, RegionEntry
 from ..library import Block, add_block
-from ..memory.arbiter import RoundRobinArbiter
 from ..stream_register import StreamRegister
 from .region_checker import RegionChecker
 from .write_gate import WriteGate
@@ -96,21 +96,20 @@ class MemoryMultiplexer(Block):
 
     def _arbitrate(self, m: Module, platform: Any, checker: RegionChecker) -> None:
         """A request a cycle into registers in front of the checker."""
-        add_block(m, platform, "arbiter", arbiter := RoundRobinArbiter(self.count))
         add_block(
             m, platform, "granted", granted := StreamRegister(checker.request.payload.shape())
         )
         wiring.connect(m, granted.outgoing, checker.request)
         chosen, free = granted.incoming.payload, granted.incoming.ready
+        requests = Cat(client.request.valid for client in self.clients)
+        grant = arbitrate(m, platform, "arbiter", requests, free)
         m.d.comb += [
-            arbiter.requests.eq(Cat(client.request.valid for client in self.clients)),
-            arbiter.advance.eq(free),
-            granted.incoming.valid.eq(arbiter.grants.any()),
-            chosen.client.eq(arbiter.grants),
+            granted.incoming.valid.eq(grant.any()),
+            chosen.client.eq(grant),
         ]
         for index, client in enumerate(self.clients):
-            m.d.comb += client.request.ready.eq(free & arbiter.grants[index])
-            with m.If(arbiter.grants[index]):
+            m.d.comb += client.request.ready.eq(free & grant[index])
+            with m.If(grant[index]):
                 m.d.comb += [
                     chosen.request.eq(client.request.payload),
                     chosen.domain.eq(client.domain),

@@ -104,6 +104,8 @@ class OutputDma(TransferDma):
         task, row, outcome = parts.task, parts.row, parts.outcome
         flight = Signal()
         result_flight = Signal()
+        came = Signal()
+        result_came = Signal()
         m.submodules.queue = queue = SyncFIFO(width=32, depth=QUEUE_DEPTH)
         asking, reading = asked.incoming, asked.outgoing
         moved = asking.valid & asking.ready & ~for_result
@@ -120,7 +122,7 @@ class OutputDma(TransferDma):
             read.valid.eq(reading.valid),
             read.payload.eq(reading.payload.address),
             reading.ready.eq(read.ready),
-            queue.w_en.eq(flight),
+            queue.w_en.eq(came),
             queue.w_data.eq(self.scratchpad.data),
             self.write.payload.eq(queue.r_data),
             self.write.valid.eq(queue.r_rdy),
@@ -133,23 +135,13 @@ class OutputDma(TransferDma):
         m.d.sync += [
             flight.eq(taken & ~reading.payload.for_result),
             result_flight.eq(taken & reading.payload.for_result),
+            came.eq(flight),
+            result_came.eq(result_flight),
         ]
 
-        # What came is looked at a cycle later, off the memory's path: in time for what leaves,
-        # which is read in the cycle after that.
-        came = Signal()
-        result_came = Signal()
-        word = Signal(32)
-        parity = Signal.like(self.scratchpad.parity)
-        m.d.sync += [
-            came.eq(flight | result_flight),
-            result_came.eq(result_flight),
-            word.eq(self.scratchpad.data),
-            parity.eq(self.scratchpad.parity),
-        ]
-        damaged = came & is_damaged(word, parity)
+        damaged = (came | result_came) & is_damaged(self.scratchpad.data, self.scratchpad.parity)
         with m.If(result_came):
-            m.d.sync += task.value.eq(word)
+            m.d.sync += task.value.eq(self.scratchpad.data)
 
         # Every burst owes one acknowledgement.
         owed = Signal(16)
@@ -163,5 +155,5 @@ class OutputDma(TransferDma):
             outcome.damaged.eq(parts.engine.damaged | damaged),
             outcome.outside.eq(parts.engine.outside | no_result),
         ]
-        under_way = reading.valid | flight | result_flight | queue.r_rdy
+        under_way = reading.valid | flight | result_flight | came | queue.r_rdy
         return parts.idle & ~under_way & (owed == 0)

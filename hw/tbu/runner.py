@@ -120,7 +120,7 @@ class Runner(Block):
         m.d.comb += [
             self.running.eq(run_valid & ~over),
             finishing.eq(run_valid & (self.done | self.stop | over)),
-            move.eq(finishing & (~drain_valid | leave)),
+            move.eq(finishing & ~drain_valid),
             self.run_block.eq(run.block),
             self.run_instance.eq(run.instance),
         ]
@@ -167,17 +167,15 @@ class Runner(Block):
             self.release.eq((move & run.holds_bank) | (skip & incoming.holds_bank)),
             self.release_bank.eq(Mux(move, run.bank, incoming.bank)),
         ]
-        with m.If(move):
-            m.d.sync += [
-                drain.eq(run),
-                drain.status.eq(status),
-                drain.array_cycles.eq(array_cycles),
-                drain_ran.eq(1),
-                control.drain_epoch.eq(control.epoch),
-            ]
-        with m.Elif(skip):
-            m.d.sync += [drain.eq(incoming), drain_ran.eq(0)]
-        with m.Elif(drain_valid & drain_ran & drain_fault & (drain.status == Status.OK)):
+        with m.If(~drain_valid):
+            # Kept in any case: whether a task moves, or passes, need not reach its bits.
+            m.d.sync += drain.eq(Mux(run_valid, run.as_value(), incoming.as_value()))
+            m.d.sync += drain_ran.eq(run_valid)
+            with m.If(run_valid):
+                m.d.sync += [drain.status.eq(status), drain.array_cycles.eq(array_cycles)]
+        with m.Elif(drain_ran & drain_fault & (drain.status == Status.OK)):
             m.d.sync += drain.status.eq(Status.ADDRESS_OUT_OF_RANGE)
+        with m.If(move):
+            m.d.sync += control.drain_epoch.eq(control.epoch)
         m.d.sync += drain_valid.eq(move | skip | (drain_valid & ~leave))
         return m

@@ -155,6 +155,7 @@ class TaskBlockUnit(Block):
                 edges + 1,
                 scrub=True,
                 yielding=True,  # DMA, the last port, hardly ever makes the array wait
+                registered=True,
             ),
         )
         self.scrubber = add("scrubber", WindowScrubber(self.scratchpad.row_bits))

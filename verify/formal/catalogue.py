@@ -12,7 +12,7 @@ from .cbu_dispatcher import BacklogExact, DispatcherExact, DispatcherProgress, W
 from .cbu_joins import JoinExact
 from .cbu_stores import ChooserBooks, FiringQueueExact, ShardsExact
 from .cbu_walker import WalkerExact
-from .memory_arbitration import ReadAfterWrite, RoundRobinFair
+from .memory_contents import ReadAfterWrite
 from .noc_arbitration import ArbiterFair, CreditsExact
 from .noc_flow import InputFlow, OutputFlow
 from .noc_multicast import BranchesExact, InputCopies
@@ -81,10 +81,10 @@ NOC = [
 ]
 
 MEMORY = [
-    Claim("memory", partial(RoundRobinFair, 4), True),
-    Claim("memory", partial(RoundRobinFair, 8)),
+    Claim("memory", partial(ArbiterFair, 4), True),
     Claim("memory", partial(ReadAfterWrite, 4, 2, 2, 1), True),
     Claim("memory", partial(ReadAfterWrite, 4, 2, 3, 2)),
+    Claim("memory", partial(ReadAfterWrite, 4, 2, 2, 1, registered=True), True),
 ]
 
 TBU = [

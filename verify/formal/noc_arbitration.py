@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module, Signal
 
-from octopus.hw.noc.arbiter import Arbiter
+from octopus.hw.arbiter import Arbiter
 from octopus.hw.noc.credit import CreditCounter
 
 from .arbitration import require_fair

@@ -33,7 +33,12 @@ def even_parity(word):
 
 @pytest.mark.parametrize(
     ("words", "banks", "reads", "writes", "extra"),
-    [(32, 4, 3, 2, {}), (8, 1, 1, 1, {}), (32, 4, 3, 3, {"scrub": True, "yielding": True})],
+    [
+        (32, 4, 3, 2, {}),
+        (8, 1, 1, 1, {}),
+        (32, 4, 3, 3, {"scrub": True, "yielding": True}),
+        (32, 4, 3, 3, {"scrub": True, "yielding": True, "registered": True}),
+    ],
 )
 def test_random_traffic_reads_what_was_written(words, banks, reads, writes, extra):
     memory = BankedMemory(words, banks, reads, writes, **extra)
@@ -42,7 +47,8 @@ def test_random_traffic_reads_what_was_written(words, banks, reads, writes, extr
     done = []
 
     async def traffic(context):
-        expected = [None] * reads
+        late = extra.get("registered", False)
+        expected = [[None] * reads] * (2 if late else 1)  # of the requests of earlier cycles
         for _ in range(600):
             for port in memory.reads:
                 context.set(port.request.valid, generator.random() < 0.8)
@@ -77,11 +83,11 @@ def test_random_traffic_reads_what_was_written(words, banks, reads, writes, extr
                     assert row is None
             if row is not None:
                 content[banks * row : banks * (row + 1)] = [0] * banks
-            for index, word in enumerate(expected):
+            for index, word in enumerate(expected.pop(0)):
                 if word is not None:
                     assert context.get(memory.reads[index].data) == word, f"OCTOPUS_SEED={SEED}"
                     assert context.get(memory.reads[index].parity) == even_parity(word)
-            expected = upcoming
+            expected.append(upcoming)
             await context.tick()
         done.append(True)
 

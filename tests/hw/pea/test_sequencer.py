@@ -109,7 +109,7 @@ def test_abort_leaves_nothing_behind() -> None:
 
 
 def test_a_queued_run_follows_without_an_idle_clock() -> None:
-    """Two idle clocks if the skew changes, one after a run whose flush is a single cycle."""
+    """Two idle clocks if the skew changes, one after a run whose flush is two cycles."""
     pea = configuration()
     bench = Bench(pea)
     trace: list[int] = []
@@ -120,10 +120,10 @@ def test_a_queued_run_follows_without_an_idle_clock() -> None:
 
     async def process(ctx) -> None:
         await bench.load(ctx, marks(4))
-        runs = [command(body_length=4, body_trips=2, flush=2) for _ in range(4)]
+        runs = [command(body_length=4, body_trips=2, flush=3) for _ in range(4)]
+        runs.append(command(body_length=4, body_trips=2, flush=3, skew=1))
         runs.append(command(body_length=4, body_trips=2, flush=2, skew=1))
-        runs.append(command(body_length=4, body_trips=2, flush=1, skew=1))
-        runs.append(command(body_length=4, body_trips=2, flush=2, skew=1))
+        runs.append(command(body_length=4, body_trips=2, flush=3, skew=1))
         await bench.run(ctx, runs, [{}] * 7)
 
     simulator = Simulator(bench.dut)
@@ -132,7 +132,7 @@ def test_a_queued_run_follows_without_an_idle_clock() -> None:
     simulator.add_testbench(process)
     simulator.run()
     steps = "".join(map(str, trace)).strip("0")
-    assert steps == "1" * 40 + "00" + "1" * (10 + 9) + "0" + "1" * 10
+    assert steps == "1" * 44 + "00" + "1" * (11 + 10) + "0" + "1" * 11
 
 
 def test_latency_of_the_first_cycle() -> None:

@@ -22,7 +22,7 @@ class PortOnScratchpad(Elaboratable):
 
     def __init__(self, depth=4):
         self.port = EdgePort(ADDRESS_BITS, depth)
-        self.memory = BankedMemory(WORDS, 4, 2, 2)
+        self.memory = BankedMemory(WORDS, 4, 2, 2, registered=True)
 
     def elaborate(self, platform):
         m = Module()
@@ -88,7 +88,8 @@ class Driver:
             await self.context.tick()
             words.append(self.get(port.data))
         self.set(port.request.valid, 0)
-        return words
+        await self.context.tick()
+        return [*words[1:], self.get(port.data)]  # a word comes two cycles after its request
 
     async def configure(self, **streams):
         """``entering``, ``leaving`` or ``gather``: keyword arguments of :func:`stream`."""

@@ -1,28 +1,12 @@
-"""Properties of the memories: fair banks, and a word read is the word last written."""
+"""Properties of the memories: a word read is the word last written, and nobody waits for ever."""
 
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 
-from octopus.hw.memory.arbiter import RoundRobinArbiter
 from octopus.hw.memory.banked import BankedMemory
 
-from .arbitration import require_fair
 from .property import Property
-
-
-class RoundRobinFair(Property):
-    """Grants of the round-robin arbiter; one requester is watched."""
-
-    claim = "grants are one-hot, only to who asks; who asks is granted within n grants"
-    depth = 12
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count=count)
-
-    def build(self, m: Module) -> None:
-        dut = self.place(m, RoundRobinArbiter(self.parameters["count"]))
-        require_fair(self, m, dut.requests, dut.grants, dut.advance)
 
 
 class ReadAfterWrite(Property):
@@ -35,8 +19,16 @@ class ReadAfterWrite(Property):
     depth = 8
     resets = True
 
-    def __init__(self, words: int, banks: int, read_ports: int, write_ports: int) -> None:
-        super().__init__(words=words, banks=banks, read_ports=read_ports, write_ports=write_ports)
+    def __init__(
+        self, words: int, banks: int, read_ports: int, write_ports: int, registered: bool = False
+    ) -> None:
+        super().__init__(
+            words=words,
+            banks=banks,
+            read_ports=read_ports,
+            write_ports=write_ports,
+            registered=registered,
+        )
 
     def build(self, m: Module) -> None:
         dut = BankedMemory(**self.parameters)
@@ -70,6 +62,8 @@ class ReadAfterWrite(Property):
             asked, expected = Signal(name=f"asked{i}"), Signal(8, name=f"expected{i}")
             taken = port.request.valid & port.request.ready & (port.request.payload == address)
             m.d.sync += [asked.eq(taken & known), expected.eq(value)]
+            if dut.registered:
+                asked, expected = _later(m, asked), _later(m, expected)
             seen = port.data.word_select(byte, 8)
             self.require(f"read {i} sees the last write", ~asked | (seen == expected))
             self.cover(f"read {i} sees a word", asked & (expected == 0x5A))
@@ -86,3 +80,10 @@ class ReadAfterWrite(Property):
         m.d.sync += [before.eq(request.valid & ~request.ready), address.eq(now)]
         m.d.sync += waited.eq(Mux(request.valid & ~request.ready, waited + 1, 0))
         self.require(f"{name} is served", waited < ports)
+
+
+def _later(m: Module, signal: Signal) -> Signal:
+    """``signal`` a cycle later."""
+    later = Signal.like(signal, name=f"{signal.name}_later")
+    m.d.sync += later.eq(signal)
+    return later

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from ..library import Block, add_block
+from .library import Block, add_block
 
 
 class Arbiter(Block):
