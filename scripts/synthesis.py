@@ -22,11 +22,23 @@ from octopus.hw.config import ConfigurationError, OctopusConfig
 from octopus.hw.emit import emit
 from octopus.hw.library import Block
 
+FLIP_FLOPS = (
+    "-cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r "
+    "-cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r -cell $_SDFFE_?P??_ r"
+)
+"""Flip-flops of the ECP5 for Yosys' ``dfflegalize``: the same as ``synth_ecp5`` uses."""
+
 SYNTHESIS = (
     "scratchpad -copy abc9.script.flow2 abc9.script; read_verilog block.v; "
-    "synth_ecp5 -nowidelut -top {top} -json block.json"
+    "synth_ecp5 -nowidelut -top {top} -run :map_ffs; "
+    "{between}"
+    "synth_ecp5 -nowidelut -top {top} -run map_ffs: -json block.json"
 )
 """Mapped with one of Yosys' own scripts for ABC, which finds smaller logic than its default."""
+
+FEW_RESETS = f"dfflegalize -minsrst 8 {FLIP_FLOPS}; opt_merge; "
+"""For large blocks: a reset of fewer than eight flip-flops becomes logic. The eight of a tile share
+one, so it would leave places empty and tear apart what belongs together; it costs some tables."""
 
 YOSYS = """
 import sys
@@ -62,14 +74,17 @@ TITLES = f"{'LUT4':>6} {'FF':>6} {'DSP':>4} {'BRAM':>5}   MHz"
 """Titles of the columns of ``str(Figures)``."""
 
 
-def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures:
+def synthesise(block: Block, folder: Path, seed: int, megahertz: int, large: bool) -> Figures:
     """Synthesise, place and route one block in ``folder``.
+
+    ``large``: in the way that is better for blocks of more than some thousand LUT4: nextpnr's
+    placer ``static`` keeps what belongs together closer than its default, and takes less time.
 
     Raises:
         RuntimeError: a tool failed; the message is the end of its output.
     """
     (folder / "block.v").write_text("".join(module.text for module in emit(block)))
-    script = SYNTHESIS.format(top=block.module_name)
+    script = SYNTHESIS.format(top=block.module_name, between=FEW_RESETS if large else "")
     _call(folder, sys.executable, "-c", YOSYS, script)
     netlist = folder / "block.json"
     netlist.write_text(json.dumps(improve(json.loads(netlist.read_text()))))
@@ -79,6 +94,7 @@ def synthesise(block: Block, folder: Path, seed: int, megahertz: int) -> Figures
         *("--package", "CABGA381", "--out-of-context", "--timing-allow-fail"),
         *("--json", "block.json", "--report", "report.json"),
         *("--freq", str(megahertz), "--seed", str(seed)),
+        *("--placer", "static" if large else "heap"),
     )
     return read_report(json.loads((folder / "report.json").read_text()))
 
@@ -118,6 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", default="ulx3s", help="preset or TOML file (default: ulx3s)")
     parser.add_argument("--seed", type=int, default=1, help="of nextpnr's placement")
     parser.add_argument("--megahertz", type=int, default=110, help="clock that nextpnr aims at")
+    parser.add_argument("--large", action="store_true", help="as is better for large blocks")
     parser.add_argument("--path", action="store_true", help="show the slowest path")
 
 
@@ -125,7 +142,9 @@ def report_block(block: Block, title: str, arguments: argparse.Namespace) -> Fig
     """Synthesise a block and print its line."""
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        figures = synthesise(block, Path(folder), arguments.seed, arguments.megahertz)
+        figures = synthesise(
+            block, Path(folder), arguments.seed, arguments.megahertz, arguments.large
+        )
     print(f"{title} {figures}   ({time.monotonic() - begin:.0f} s)", flush=True)
     if arguments.path:
         print("\n".join(figures.path), flush=True)

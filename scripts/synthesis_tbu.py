@@ -1,6 +1,6 @@
 """Area and clock of the Task Block Unit and its parts on a Lattice ECP5-85F (speed grade 6).
 
-    python scripts/synthesis_tbu.py                          # the whole unit, preset ulx3s
+    python scripts/synthesis_tbu.py --large                  # the whole unit, preset ulx3s
     python scripts/synthesis_tbu.py --blocks runner port --path
 
 See ``synthesis.py`` for what the figures mean.

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from ..arbiter import arbitrate
 from ..interfaces import MemoryPort
 from ..layouts.memory import (
     DATA_FLIT_BITS,
@@ -16,7 +17,6 @@ from ..layouts.memory import (
 )
 from ..layouts.space import COORDINATE_BITS, Address
 from ..library import Block
-from ..arbiter import arbitrate
 from ..noc.link import Flit
 
 

@@ -6,11 +6,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from ..arbiter import arbitrate
 from ..config import OctopusConfig
 from ..layouts.command import HostOperation
 from ..layouts.token import INSTANCE_BITS, ControlPacket, Token, TokenKind
 from ..library import Block, add_block
-from ..arbiter import arbitrate
 from .address_check import USER_REGION_LAYOUT
 from .axi_lite_slave import RegisterAccess
 from .instance_range import InstanceRange, contains

@@ -35,10 +35,10 @@ class MemoryBank(Block):
     scrub: in, with scrub_address: the word becomes zero, nobody else writes in this cycle.
     hold_reads, hold_writes: in, only with ``yielding``: all but the last port wait in this cycle.
 
-    Timing: grants combinational from requests, data one or two cycles after the grant. A word read in
-    the cycle in which it is written has its old value. The storage is written a cycle later, from a
-    register: arbitration and storage need not fit into one cycle. A word read while it is on its
-    way is taken from there.
+    Timing: grants combinational from requests, data one or two cycles after the grant. A word read
+    in the cycle in which it is written has its old value. The storage is written a cycle later,
+    from a register: arbitration and storage need not fit into one cycle. A word read while it is on
+    its way is taken from there.
     Errors: none. Source: own.
     """
 

@@ -26,10 +26,10 @@ def is_damaged(word: Value, parity: Value) -> Value:
 class BankReadPort(wiring.Signature):
     """Word reads with fixed latency.
 
-    ``request``: stream of word addresses. ``data`` holds the word in the cycle after a
-    request was taken (or the second one after it, see the memory), and only then: the requester must be able to take it, so it asks only
-    for what it has room for. ``parity``: the bits stored with the word, for :func:`is_damaged`;
-    the requester checks, so that it can do so behind a register.
+    ``request``: stream of word addresses. ``data`` holds the word in the cycle after a request was
+    taken (or the second one after it, see the memory), and only then: the requester must be able to
+    take it, so it asks only for what it has room for. ``parity``: the bits stored with the word,
+    for :func:`is_damaged`; the requester checks, so that it can do so behind a register.
     """
 
     def __init__(self, address_bits: int) -> None:

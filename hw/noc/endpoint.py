@@ -7,9 +7,9 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..arbiter import arbitrate
 from ..layouts.space import COORDINATE_BITS, Node, Rectangle
 from ..library import Block, add_block, only_if_set
-from ..arbiter import arbitrate
 from .credit import CreditCounter, count_places, next_place
 from .link import (
     NODE_BITS,

@@ -7,10 +7,10 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..arbiter import arbitrate
 from ..layouts.space import COORDINATE_BITS
 from ..library import Block, add_block, only_if_set
 from .aim import XY_PAIRS, FreeAim, fixed_aim
-from ..arbiter import arbitrate
 from .credit import count_places, next_place
 from .link import (
     Flit,

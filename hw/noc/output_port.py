@@ -7,8 +7,8 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from ..library import Block, add_block
 from ..arbiter import arbitrate
+from ..library import Block, add_block
 from .credit import CreditCounter
 from .input_port import BufferedFlit
 from .link import NetworkLink, channel_shape

@@ -5,10 +5,10 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from ..arbiter import ARBITERS
 from ..layouts.space import COORDINATE_BITS
 from ..library import Block, add_block, only_if_set
 from .aim import XY_PAIRS
-from ..arbiter import ARBITERS
 from .input_port import InputPort
 from .link import NetworkLink, Port, validate_network
 from .multicast import validate_multicast

@@ -37,7 +37,7 @@ class ArrayCore(Block):
 
     Timing: the first array cycle comes three clocks after an idle sequencer accepts a command; no
     idle clock (two if ``skew`` changes) between the last array cycle of a run and the first of
-    the next if its command waits and ``flush`` is at least 2. Combinational: see the parts.
+    the next if its command waits and ``flush`` is at least 3. Combinational: see the parts.
     Errors: none; who issues commands has checked them.
     Source: own.
     """
@@ -72,6 +72,7 @@ class ArrayCore(Block):
             array.skew.eq(sequencer.skew),
             array.turn.eq(sequencer.command.valid & sequencer.command.ready),
             sequencer.advance.eq(array.advance),
+            sequencer.shift.eq(array.shift),
             sequencer.exit.eq(array.exit),
             sequencer.abort.eq(self.abort),
             self.done.eq(sequencer.done),

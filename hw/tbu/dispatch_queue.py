@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -12,7 +12,7 @@ from ..library import Block
 
 
 class Verdict(enum.Enum, shape=2):
-    """About the prepared task: not yet known, it was dispatched, or another one was."""
+    """About the prepared task: not yet known, it was dispatched, or another one was; one-hot."""
 
     NONE = 0
     GO = 1
@@ -88,7 +88,7 @@ class DispatchQueue(Block):
         hinted_valid = Signal()
         prepared = Signal(Dispatch)  # the task that is in the stages
         present = Signal()
-        undecided = Signal()
+        undecided = Signal()  # it is present, and there is no decision yet
         matches = Signal()
         offers = Signal()
         decision = Signal(PreparedVerdict)  # what the verdict was in the cycle before
@@ -97,7 +97,6 @@ class DispatchQueue(Block):
             # Nothing waits in the queue then: a task is only prepared while there is no dispatch,
             # and the first one that comes decides. Any other hint in between would have done so,
             # and none comes in the cycle in which the task is taken: the last one is its own.
-            undecided.eq(present & (decision.verdict == Verdict.NONE)),
             matches.eq(undecided & self.dispatch.valid & self.announced),
             queue.w_data.eq(dispatch),
             queue.w_en.eq(self.dispatch.valid & ~matches),
@@ -109,7 +108,8 @@ class DispatchQueue(Block):
             self.fetch.payload.dispatch.eq(Mux(offers, hinted, queue.r_data)),
             self.fetch.payload.prepared.eq(offers),
             queue.r_en.eq(self.fetch.ready),
-            verdict.verdict.eq(Mux(matches, Verdict.GO, decision.verdict)),
+            # it matches only while there is no decision; so DROP is a register, and early
+            verdict.verdict.eq(Value.cast(decision.verdict) | matches),
             verdict.value.eq(Mux(undecided, dispatch.value, decision.value)),
             verdict.started.eq(Mux(undecided, self.now, decision.started)),
         ]
@@ -119,19 +119,25 @@ class DispatchQueue(Block):
             & ~matches
             & (self.dispatch.valid | self.forget | (self.hint_valid & ~_same(self.hint, prepared)))
         ):
-            m.d.sync += decision.verdict.eq(Verdict.DROP)
+            m.d.sync += [decision.verdict.eq(Verdict.DROP), undecided.eq(0)]
+        with m.Elif(matches):
+            m.d.sync += undecided.eq(0)
         with m.If(self.resolved):
-            m.d.sync += [present.eq(0), decision.verdict.eq(Verdict.NONE)]
+            m.d.sync += [present.eq(0), undecided.eq(0), decision.verdict.eq(Verdict.NONE)]
 
         with m.If(offers & self.fetch.ready):
-            m.d.sync += [prepared.eq(hinted), present.eq(1), hinted_valid.eq(0)]
+            m.d.sync += [prepared.eq(hinted), present.eq(1), undecided.eq(~self.forget)]
+            m.d.sync += hinted_valid.eq(0)
             with m.If(self.forget):
                 m.d.sync += decision.verdict.eq(Verdict.DROP)
         # A hint comes too late for a task that has been dispatched already.
         with m.If(self.forget | (self.dispatch.valid & self.announced)):
             m.d.sync += hinted_valid.eq(0)
-        with m.If(self.hint_valid & ~(undecided & _same(self.hint, prepared))):
-            m.d.sync += [hinted.eq(self.hint), hinted_valid.eq(1)]
+        with m.If(self.hint_valid):
+            # kept in any case: where it is what is prepared, there is no other hint to be kept
+            m.d.sync += hinted.eq(self.hint)
+            with m.If(~(undecided & _same(self.hint, prepared))):
+                m.d.sync += hinted_valid.eq(1)
         return m
 
 

@@ -153,8 +153,9 @@ class InputStream(Block):
             following.epoch.eq(epoch),
         ]
 
-        # In flight: two cycles in the memory; in the second the element is picked. A word is read as soon as it
-        # has a place; the layout of operands relies on how far ahead of the array that is.
+        # In flight: two cycles in the memory, and in the second the element is picked. A word is
+        # read as soon as it has a place; the layout of operands relies on how far ahead of the
+        # array that is.
         flight = Signal(layout)
         captured = Signal(layout)
         flight_valid = Signal()

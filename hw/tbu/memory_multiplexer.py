@@ -59,7 +59,8 @@ class MemoryMultiplexer(Block):
     regions: in, the table. clients: array of ``In(MemoryClient)``.
     write: stream in, the words of write bursts. memory: ``Out(MemoryPort)``.
 
-    Timing: three cycles for a request, one a cycle; answers and write data pass combinationally.
+    Timing: four cycles for a request, one a cycle; ``request.ready`` is a register; answers and
+    write data pass combinationally.
     Errors: REGION_VIOLATION for a burst refused, ADDRESS_OUT_OF_RANGE, MEMORY_PARITY or
     NETWORK_ERROR for an error that the memory port answers, in the answer's status.
     Source: own.
@@ -95,24 +96,35 @@ class MemoryMultiplexer(Block):
         return m
 
     def _arbitrate(self, m: Module, platform: Any, checker: RegionChecker) -> None:
-        """A request a cycle into registers in front of the checker."""
+        """A request a cycle from the clients' registers into those in front of the checker."""
         add_block(
             m, platform, "granted", granted := StreamRegister(checker.request.payload.shape())
         )
         wiring.connect(m, granted.outgoing, checker.request)
         chosen, free = granted.incoming.payload, granted.incoming.ready
-        requests = Cat(client.request.valid for client in self.clients)
+        layout = data.StructLayout({"request": MemoryRequest, "domain": DOMAIN_BITS})
+        asked = []
+        for index, client in enumerate(self.clients):
+            add_block(m, platform, f"asked{index}", register := StreamRegister(layout))
+            asked.append(register.outgoing)
+            m.d.comb += [
+                register.incoming.valid.eq(client.request.valid),
+                register.incoming.payload.request.eq(client.request.payload),
+                register.incoming.payload.domain.eq(client.domain),
+                client.request.ready.eq(register.incoming.ready),
+            ]
+        requests = Cat(client.valid for client in asked)
         grant = arbitrate(m, platform, "arbiter", requests, free)
         m.d.comb += [
             granted.incoming.valid.eq(grant.any()),
             chosen.client.eq(grant),
         ]
-        for index, client in enumerate(self.clients):
-            m.d.comb += client.request.ready.eq(free & grant[index])
+        for index, client in enumerate(asked):
+            m.d.comb += client.ready.eq(free & grant[index])
             with m.If(grant[index]):
                 m.d.comb += [
-                    chosen.request.eq(client.request.payload),
-                    chosen.domain.eq(client.domain),
+                    chosen.request.eq(client.payload.request),
+                    chosen.domain.eq(client.payload.domain),
                 ]
 
     def _issue(

@@ -141,8 +141,6 @@ class Runner(Block):
                 run.array_cycles.eq(0),
                 run_valid.eq(1),
                 cycles.eq(0),
-                self.stop.eq(0),
-                over.eq(0),
             ]
         with m.Else():
             m.d.sync += [
@@ -150,9 +148,12 @@ class Runner(Block):
                 run.array_cycles.eq(array_cycles),
                 run_valid.eq(run_valid & ~move),
                 cycles.eq(cycles + 1),
-                self.stop.eq(run_valid & ~finishing & (status != Status.OK)),
-                over.eq(finishing & ~move),
             ]
+        # A run that starts finds its predecessor finishing, and the drain free: neither is set.
+        m.d.sync += [
+            self.stop.eq(run_valid & ~finishing & (status != Status.OK)),
+            over.eq(finishing & ~move),
+        ]
 
         # Drain. Faults of words of the present epoch belong here if no newer task runs.
         drain_ran = Signal()

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.descriptor import Status
 from ..library import Block
-from .dispatch_queue import PreparedVerdict, Verdict
+from .dispatch_queue import PreparedVerdict
 from .layouts import task_layout
 
 
@@ -49,6 +49,7 @@ class StartGate(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         task, passed, verdict = self.task.payload, self.passed.payload, self.verdict
+        said = Value.cast(verdict.verdict)  # one-hot: GO, DROP
         opens = Signal()
         go = Signal()
         went = Signal()  # it was GO in the cycle before
@@ -59,12 +60,8 @@ class StartGate(Block):
             self.resolved.eq(self.passed.valid & self.passed.ready & task.prepared),
         ]
         m.d.comb += [
-            go.eq(verdict.verdict == Verdict.GO),
-            opens.eq(
-                ~task.prepared
-                | (verdict.verdict == Verdict.DROP)
-                | (go & (went | ~task.trips_from_token))
-            ),
+            go.eq(said[0]),
+            opens.eq(~task.prepared | said[1] | (go & (went | ~task.trips_from_token))),
             self.passed.valid.eq(self.task.valid & opens),
             self.task.ready.eq(self.passed.ready & opens),
             passed.eq(task),
@@ -76,6 +73,6 @@ class StartGate(Block):
                 passed.started.eq(verdict.started),
                 passed.body_trips.eq(Mux(task.trips_from_token, trips, task.body_trips)),
             ]
-        with m.Elif(task.prepared & (task.status == Status.OK)):
+        with m.If(task.prepared & said[1] & (task.status == Status.OK)):
             m.d.comb += passed.status.eq(Status.ABORTED)
         return m

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from carry_starts import chains, check_starts, start_carries
 from multiplexer_netlist import check_multiplexers, draw_multiplexers
+from multiplier_registers import check_registers, register_multipliers
 
 AND_OR = "1111100010001000"
 """A & B | C & D."""
@@ -107,3 +108,111 @@ def test_a_wrong_pin_of_a_chain_is_found(pin: str) -> None:
     after["modules"]["top"]["cells"]["chain"]["connections"][pin] = [7]
     with pytest.raises(RuntimeError, match="chain"):
         check_starts(before, after)
+
+
+def kept_product(enable: int | str = 40, reset: int | str = 41) -> dict[str, Any]:
+    """A product of two bits, each kept by a flip-flop: 10 and 11 become 20 and 21."""
+    pins = {f"P{place}": bit for place, bit in enumerate([10, 11, 12])}
+    cells = {"product": cell("MULT18X18D", {}, A0=2, B0=3, **pins)}
+    cells["product"]["port_directions"] |= dict.fromkeys(pins, "output")
+    for place in range(2):
+        cells[f"keeper{place}"] = flip_flop(10 + place, 20 + place, enable, reset)
+    cells["reset"] = table(AND, [40, 5, "0", "0"], 41)
+    return netlist(cells, [20, 21])
+
+
+AND = "1000100010001000"
+"""A & B."""
+OR = "1110111011101110"
+
+
+def flip_flop(data: int, kept: int, enable: int | str, reset: int | str) -> dict[str, Any]:
+    parameters = {"CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET", "SRMODE": "LSR_OVER_CE"}
+    parameters["CEMUX"] = "1 " if enable == "1" else "CE"
+    made = cell("TRELLIS_FF", parameters, CLK=1, DI=data, LSR=reset, CE=enable, Q=kept)
+    made["port_directions"]["Q"] = "output"
+    return made
+
+
+@pytest.mark.parametrize(("enable", "reset"), [(40, 41), (40, "0"), ("1", 41)])
+def test_a_multiplier_keeps_its_product(enable: int | str, reset: int | str) -> None:
+    before = kept_product(enable, reset)
+    after = register_multipliers(copy.deepcopy(before))
+    cells = after["modules"]["top"]["cells"]
+    assert sorted(cells) == ["product", "reset"]
+    product = cells["product"]
+    assert product["parameters"]["REG_OUTPUT_CLK"] == "CLK0"
+    pins = ("P0", "P1", "P2", "CLK0", "CE0", "RST0")
+    assert [product["connections"][pin] for pin in pins] == [
+        [bit] for bit in (20, 21, 12, 1, enable, reset)
+    ]
+    check_registers(before, after)
+
+
+def spoil(change: str) -> dict[str, Any]:
+    """A product that a multiplier must not keep."""
+    made = kept_product()
+    cells = made["modules"]["top"]["cells"]
+    if change == "reset without enable":
+        cells["reset"]["parameters"]["INIT"] = OR
+    elif change == "reset from elsewhere":
+        del cells["reset"]
+    elif change == "other enable":
+        cells["keeper1"]["connections"]["CE"] = [42]
+    elif change == "other clock":
+        cells["keeper0"]["connections"]["CLK"] = [43]
+    elif change == "set instead of reset":
+        cells["keeper0"]["parameters"]["REGSET"] = "SET"
+    elif change == "used before it is kept":
+        made["modules"]["top"]["ports"]["out"]["bits"].append(10)
+    elif change == "not kept":
+        made["modules"]["top"]["ports"]["out"]["bits"].append(12)
+    return made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "reset without enable",
+        "reset from elsewhere",
+        "other enable",
+        "other clock",
+        "set instead of reset",
+        "used before it is kept",
+        "not kept",
+    ],
+)
+def test_a_product_that_does_not_fit_stays_outside(change: str) -> None:
+    before = spoil(change)
+    assert register_multipliers(copy.deepcopy(before)) == before
+
+
+def wrong_registers() -> list[dict[str, Any]]:
+    """Netlists after the step that do not compute what those before did."""
+    found = []
+    for pin, bit in (("P0", 21), ("P2", 21), ("CE0", "1"), ("RST0", "0"), ("CLK0", 2), ("A0", 4)):
+        made = register_multipliers(kept_product())
+        made["modules"]["top"]["cells"]["product"]["connections"][pin] = [bit]
+        found.append(made)
+    made = register_multipliers(kept_product())
+    del made["modules"]["top"]["cells"]["reset"]
+    found.append(made)
+    made = kept_product()
+    del made["modules"]["top"]["cells"]["keeper0"]
+    found.append(made)
+    made = register_multipliers(kept_product())
+    made["modules"]["top"]["ports"]["out"]["bits"].append(10)
+    found.append(made)
+    return found
+
+
+@pytest.mark.parametrize("after", wrong_registers())
+def test_a_wrong_register_is_found(after: dict[str, Any]) -> None:
+    with pytest.raises(RuntimeError):
+        check_registers(kept_product(), after)
+
+
+@pytest.mark.parametrize("change", ["reset without enable", "other enable", "other clock"])
+def test_a_register_made_of_what_does_not_fit_is_found(change: str) -> None:
+    with pytest.raises(RuntimeError, match="product"):
+        check_registers(spoil(change), register_multipliers(kept_product()))
