@@ -28,10 +28,11 @@ class BurstRequester(Block):
 
     Ports
     -----
-    row: stream in of :class:`MemoryRow`. request: stream out of :class:`MemoryRequest`, registered.
+    row: stream in of :class:`MemoryRow`. request: stream out of :class:`MemoryRequest`, which
+    depends on registers only.
     idle: out, 1 bit, nothing is left to be asked for.
 
-    Timing: a burst every cycle, the first two cycles after the row; one idle cycle between rows.
+    Timing: a burst every cycle, the first in the cycle after the row; one idle cycle between rows.
     Errors: none. Source: own.
     """
 
@@ -55,28 +56,24 @@ class BurstRequester(Block):
         row = Signal(MemoryRow)
         row_valid = Signal()  # words of it are left to be asked for
         request = self.request
-        free = ~request.valid | request.ready
         length_bits = (self.burst_words - 1).bit_length()
         long = row.words[length_bits:].any()  # at least a whole burst
         last = ~long | (row.words == self.burst_words)
         m.d.comb += [
             self.row.ready.eq(~row_valid),
-            self.idle.eq(~row_valid & ~request.valid),
+            self.idle.eq(~row_valid),
+            request.valid.eq(row_valid),
+            request.payload.write.eq(int(self.write)),
+            request.payload.mask.eq(0b1111),
+            request.payload.address.eq(row.address),
+            request.payload.length.eq(Mux(long, self.burst_words - 1, row.words[:length_bits] - 1)),
         ]
-        with m.If(self.row.valid & self.row.ready):
-            m.d.sync += [row.eq(self.row.payload), row_valid.eq(1)]
-        with m.If(free):
-            m.d.sync += request.valid.eq(row_valid)
-            with m.If(row_valid):
-                m.d.sync += [
-                    row_valid.eq(~last),
-                    request.payload.write.eq(int(self.write)),
-                    request.payload.mask.eq(0b1111),
-                    request.payload.address.eq(row.address),
-                    request.payload.length.eq(
-                        Mux(long, self.burst_words - 1, row.words[:length_bits] - 1)
-                    ),
-                    row.address.eq(row.address + 4 * self.burst_words),
-                    row.words.eq(row.words - self.burst_words),
-                ]
+        with m.If(~row_valid):
+            m.d.sync += [row.eq(self.row.payload), row_valid.eq(self.row.valid)]
+        with m.Elif(request.ready):
+            m.d.sync += [
+                row_valid.eq(~last),
+                row.address.eq(row.address + 4 * self.burst_words),
+                row.words.eq(row.words - self.burst_words),
+            ]
         return m
