@@ -113,6 +113,8 @@ class Runner(Block):
 
         # Run. It is over when the array says so, or when it was stopped.
         cycles = Signal(32)
+        advances = Signal(32)
+        first = Signal()  # a run's first cycle: the counts are still those of the one before
         over = Signal()
         finishing = Signal()
         status = Signal(Status)
@@ -132,23 +134,21 @@ class Runner(Block):
                 m.d.comb += status.eq(Status.MEMORY_PARITY)
             with m.Elif(self.running & self.cancel):
                 m.d.comb += status.eq(Status.ABORTED)
-            with m.Elif(self.running & (run.cycle_limit != 0) & (cycles == run.cycle_limit)):
+            with m.Elif(
+                self.running & ~first & (run.cycle_limit != 0) & (cycles == run.cycle_limit)
+            ):
                 m.d.comb += status.eq(Status.WATCHDOG)
-        array_cycles = run.array_cycles + (self.advance & self.running)
+        counted = ~first.replicate(32)
+        array_cycles = (advances & counted) + (self.advance & self.running)
+        m.d.sync += [
+            first.eq(start),
+            cycles.eq((cycles & counted) + 1),
+            advances.eq(array_cycles),
+        ]
         with m.If(start):
-            m.d.sync += [
-                run.eq(incoming),
-                run.array_cycles.eq(0),
-                run_valid.eq(1),
-                cycles.eq(0),
-            ]
+            m.d.sync += [run.eq(incoming), run_valid.eq(1)]
         with m.Else():
-            m.d.sync += [
-                run.status.eq(status),
-                run.array_cycles.eq(array_cycles),
-                run_valid.eq(run_valid & ~move),
-                cycles.eq(cycles + 1),
-            ]
+            m.d.sync += [run.status.eq(status), run_valid.eq(run_valid & ~move)]
         # A run that starts finds its predecessor finishing, and the drain free: neither is set.
         m.d.sync += [
             self.stop.eq(run_valid & ~finishing & (status != Status.OK)),
