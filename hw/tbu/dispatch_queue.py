@@ -58,7 +58,8 @@ class DispatchQueue(Block):
     verdict: Out, :class:`PreparedVerdict`, until then.
 
     Timing: a dispatch is handed on in the cycle after it was taken. GO is combinational from
-    ``dispatch`` and ``announced``, and stays; DROP follows a cycle later.
+    ``dispatch`` and ``announced``, and stays; DROP follows a cycle later, or
+    two after a hint.
 
     Errors: none. Source: docs/specification.md, section 6.
     """
@@ -89,6 +90,7 @@ class DispatchQueue(Block):
         prepared = Signal(Dispatch)  # the task that is in the stages
         present = Signal()
         undecided = Signal()  # it is present, and there is no decision yet
+        outdated = Signal()  # the hint of the cycle before was of another task
         matches = Signal()
         offers = Signal()
         decision = Signal(PreparedVerdict)  # what the verdict was in the cycle before
@@ -97,7 +99,8 @@ class DispatchQueue(Block):
             # Nothing waits in the queue then: a task is only prepared while there is no dispatch,
             # and the first one that comes decides. Any other hint in between would have done so,
             # and none comes in the cycle in which the task is taken: the last one is its own.
-            matches.eq(undecided & self.dispatch.valid & self.announced),
+            # nor is the dispatch that of the prepared task if the last hint was of another
+            matches.eq(undecided & self.dispatch.valid & self.announced & ~outdated),
             queue.w_data.eq(dispatch),
             queue.w_en.eq(self.dispatch.valid & ~matches),
             self.dispatch.ready.eq(queue.w_rdy),
@@ -114,11 +117,9 @@ class DispatchQueue(Block):
             verdict.started.eq(Mux(undecided, self.now, decision.started)),
         ]
         m.d.sync += decision.eq(verdict)
-        with m.If(
-            undecided
-            & ~matches
-            & (self.dispatch.valid | self.forget | (self.hint_valid & ~_same(self.hint, prepared)))
-        ):
+        same = _same(self.hint, prepared)
+        m.d.sync += outdated.eq(undecided & self.hint_valid & ~same)
+        with m.If(undecided & ~matches & (self.dispatch.valid | self.forget | outdated)):
             m.d.sync += [decision.verdict.eq(Verdict.DROP), undecided.eq(0)]
         with m.Elif(matches):
             m.d.sync += undecided.eq(0)
@@ -136,7 +137,7 @@ class DispatchQueue(Block):
         with m.If(self.hint_valid):
             # kept in any case: where it is what is prepared, there is no other hint to be kept
             m.d.sync += hinted.eq(self.hint)
-            with m.If(~(undecided & _same(self.hint, prepared))):
+            with m.If(~(undecided & same)):
                 m.d.sync += hinted_valid.eq(1)
         return m
 
