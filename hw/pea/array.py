@@ -35,8 +35,7 @@ class ProcessingElementArray(Block):
     west_in, west_out: ``rows`` edge streams; north_in, north_out: ``columns`` edge streams.
     context_write: one instruction a clock into any PE.
     executing: out, 1 bit, there is an array cycle to do. advance: out, 1 bit, it happens in this
-    clock. blocked: out, 1 bit, it does not, for an output has no room. shift: out, 1 bit, the
-    tokens before execution go on: the array advances, or nothing executes. All are registers.
+    clock. blocked: out, 1 bit, it does not, for an output has no room. All three are registers.
     exit: out, 1 bit, OR over PEs.
 
     Timing: one array cycle a clock unless an edge stalls. Whether the array goes on in the next
@@ -59,7 +58,6 @@ class ProcessingElementArray(Block):
                 "turn": In(1),
                 "executing": Out(1),
                 "advance": Out(1),
-                "shift": Out(1, init=1),
                 "blocked": Out(1),
                 "exit": Out(1),
             },
@@ -79,11 +77,12 @@ class ProcessingElementArray(Block):
                 )
                 add_block(m, platform, f"element_{row}_{column}", element)
                 grid[-1].append(element)
-        executes_next, restart = self._distribute(m, grid, self.shift)
+        shift = Signal(init=1)  # tokens 1 and 2 go on: the array advances, or nothing executes
+        executes_next, restart = self._distribute(m, grid, shift)
         self._mesh(m, grid)
-        demands = self._demands(m, platform, self.shift, restart)
+        demands = self._demands(m, platform, shift, restart)
         advances_next = self._edges(m, grid, demands, executes_next)
-        m.d.sync += [self.advance.eq(advances_next), self.shift.eq(~executes_next | advances_next)]
+        m.d.sync += [self.advance.eq(advances_next), shift.eq(~executes_next | advances_next)]
         self._contexts(m, grid, demands)
         elements = [element for line in grid for element in line]
         for element in elements:

@@ -72,7 +72,6 @@ class ArrayCore(Block):
             array.skew.eq(sequencer.skew),
             array.turn.eq(sequencer.command.valid & sequencer.command.ready),
             sequencer.advance.eq(array.advance),
-            sequencer.shift.eq(array.shift),
             sequencer.exit.eq(array.exit),
             sequencer.abort.eq(self.abort),
             self.done.eq(sequencer.done),

@@ -53,14 +53,14 @@ class Sequencer(Block):
     command: stream in of ``run_command``; read ahead while it waits, accepted when the run before
     is done.
     token: out, see ``sequencer_token``. skew: out, 1 bit, stable while a run is executing.
-    advance, shift, exit: in, 1 bit each, from the array.
+    advance, exit: in, 1 bit each, from the array.
     done: out, 1 bit, pulse in the run's last cycle. running: out, 1 bit. abort: in, 1 bit, drop
     the accepted run.
 
     Timing: a command accepted when idle gives its first token in the next clock. An exit that
     takes effect costs three clocks in which the array does not advance. A command that waits
     follows without an idle clock if ``flush`` of the run before is at least 3 and its skew is the
-    same. Combinational paths: ``shift`` to ``done`` and ``command.ready``, ``advance`` and
+    same. Combinational paths: ``advance`` to ``done`` and ``command.ready``, ``advance`` and
     ``exit`` to ``token.cancel``, ``abort`` to ``token.abort`` and ``command.ready``,
     ``command.valid`` to ``command.ready``.
     Errors: none. Source: own.
@@ -74,7 +74,6 @@ class Sequencer(Block):
                 "token": Out(sequencer_token(pea)),
                 "skew": Out(1),
                 "advance": In(1),
-                "shift": In(1),
                 "exit": In(1),
                 "done": Out(1),
                 "running": Out(1),
@@ -91,9 +90,10 @@ class Sequencer(Block):
         now = Signal(layout)  # the token that is leaving
         fetched = Signal(layout)  # one token ahead of execution
         executing = Signal(layout)
-        shift = self.shift
+        shift = Signal()
         cancel = Signal()
         m.d.comb += [
+            shift.eq(~executing.valid | self.advance),
             cancel.eq(
                 self.advance & self.exit & ~executing.exited & _in_loop(executing) & ~self.abort
             ),
