@@ -7,7 +7,7 @@ from amaranth.lib import data, enum, stream
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
-from ..library import Block
+from ..library import KEEP, Block
 from .interfaces import FLUSH_BITS, TRIP_BITS, run_command, sequencer_token, slot_shape
 from .plan import prepare, run_plan
 
@@ -284,15 +284,16 @@ class _Turns:
     """Where the run turns after the present token.
 
     ``wrap``: the body's last slot. ``active``: stages of the next token, if that is of the body.
-    ``body``, ``tail``: it begins. ``round_done``: the round is over.
+    ``body``, ``tail``: it begins. ``round_done``: the round is over. The way from the slot to the
+    next phase is the longest here; synthesis keeps two points on it, so that it stays short.
     """
 
     def __init__(self, stages: int) -> None:
-        self.wrap = Signal()
+        self.wrap = Signal(attrs=KEEP)
         self.active = Signal(stages)
         self.body = Signal()
         self.tail = Signal()
-        self.round_done = Signal()
+        self.round_done = Signal(attrs=KEEP)
 
 
 def _in_loop(position: Any) -> Any:
