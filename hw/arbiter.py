@@ -59,21 +59,12 @@ class Arbiter(Block):
         return m
 
 
-class RoundRobinArbiter(Block):
+class RoundRobinArbiter(Arbiter):
     """Grants one of several requesters in turn: the next after the last one granted.
 
     Parameters, ports and timing as for :class:`Arbiter`. A requester waits for at most
     ``requesters - 1`` grants to others.
     """
-
-    def __init__(self, requesters: int) -> None:
-        if requesters < 2:
-            raise ValueError(f"requesters is {requesters}; allowed: 2 or more")
-        self.requesters = requesters
-        super().__init__(
-            {"request": In(requesters), "grant": Out(requesters), "advance": In(1)},
-            requesters=requesters,
-        )
 
     def elaborate(self, platform: Any) -> Module:
         """Build two chains of priority: those after the last one granted, then all."""
@@ -88,7 +79,7 @@ class RoundRobinArbiter(Block):
         return m
 
 
-ARBITERS: dict[str, type[Arbiter] | type[RoundRobinArbiter]] = {
+ARBITERS: dict[str, type[Arbiter]] = {
     "matrix": Arbiter,
     "round_robin": RoundRobinArbiter,
 }

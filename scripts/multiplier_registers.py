@@ -5,7 +5,7 @@ keep a product go there if they share clock, enable and reset. In a flip-flop th
 the enable; that a multiplier's does, too, is not relied on: its reset must imply the enable.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -121,16 +121,17 @@ def check_registers(before: dict[str, Any], after: dict[str, Any]) -> None:
     """
     for name, old in before["modules"].items():
         new = after["modules"][name]
+        uses, keepers = uses_of(old), flip_flops(old)
         changed = {key for key, cell in old["cells"].items() if new["cells"].get(key) != cell}
         drawn_in = {key for key in changed if key not in new["cells"]}
         kept: dict[Bit, set[str]] = defaultdict(set)
         for key in drawn_in:
-            if key not in flip_flops(old):
+            if key not in keepers:
                 raise RuntimeError(f"{name}: {key} is gone, which no multiplier could keep")
             kept[old["cells"][key]["connections"]["Q"][0]].add(key)
         found = set()
         for key in changed - drawn_in:
-            found |= _kept_by(key, old, new, kept)
+            found |= _kept_by(key, old, new, kept, uses)
         if found != drawn_in or new["cells"].keys() - old["cells"].keys():
             raise RuntimeError(f"{name}: flip-flops are gone that no multiplier keeps")
         left = {bit for cell in new["cells"].values() for bits in _inputs(cell) for bit in bits}
@@ -140,8 +141,10 @@ def check_registers(before: dict[str, Any], after: dict[str, Any]) -> None:
             raise RuntimeError(f"{name}: products are used also before they are kept")
 
 
-def _kept_by(key: str, old: Any, new: Any, kept: dict[Bit, set[str]]) -> set[str]:
-    """The flip-flops that the multiplier ``key`` stands for now."""
+def _kept_by(
+    key: str, old: Any, new: Any, kept: dict[Bit, set[str]], uses: Counter[Bit]
+) -> set[str]:
+    """The flip-flops that the multiplier ``key`` stands for now; ``uses``: of the old bits."""
     was, now = old["cells"][key], new["cells"][key]
     wrong = RuntimeError(f"{key} does not keep what flip-flops kept")
     if was["type"] != "MULT18X18D" or now["parameters"] != was["parameters"] | REGISTERED:
@@ -163,7 +166,7 @@ def _kept_by(key: str, old: Any, new: Any, kept: dict[Bit, set[str]]) -> set[str
             if len(keeper) != 1 or control_of(old["cells"][keeper[0]]) != control:
                 raise wrong
             found.add(keeper[0])
-        elif uses_of(old)[bit] > 1:
+        elif uses[bit] > 1:
             raise wrong
     if not fits(control, old):
         raise wrong

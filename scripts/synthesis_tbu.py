@@ -34,9 +34,8 @@ def _address_bits(config: OctopusConfig) -> int:
 
 def _scratchpad(config: OctopusConfig) -> Block:
     unit, ports = config.task_block_unit, config.pea.rows + config.pea.columns + 1
-    return BankedMemory(
-        unit.scratchpad_words, unit.scratchpad_banks, ports, ports, True, True, True
-    )
+    words, banks = unit.scratchpad_words, unit.scratchpad_banks
+    return BankedMemory(words, banks, ports, ports, scrub=True, yielding=True, registered=True)
 
 
 def _dma(kind: type[InputDma] | type[OutputDma], config: OctopusConfig) -> Block:

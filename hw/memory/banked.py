@@ -29,8 +29,8 @@ def check_shape(words: int, banks: int) -> None:
 class BankedMemory(Block):
     """Many ports read and write a memory whose neighbouring words lie in different banks.
 
-    Each bank serves one read and one write a cycle, round-robin among the ports that want it;
-    ports that meet no conflict move one word a cycle.
+    Each bank serves one read and one write a cycle: of the ports that want it, the one that was
+    served least recently. Ports that meet no conflict move one word a cycle.
 
     Parameters
     ----------

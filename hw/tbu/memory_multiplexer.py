@@ -43,7 +43,7 @@ class MemoryClient(wiring.Signature):
 
 
 class MemoryMultiplexer(Block):
-    """Round-robin by bursts; answers find their way back by the order of the requests.
+    """Serves clients by bursts, least recently served first; answers go by the order of requests.
 
     Every burst passes the region checker. One that it refuses never reaches the memory: it is
     answered here, its write data are swallowed. Only one of the clients writes, so write data
