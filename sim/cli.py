@@ -52,20 +52,18 @@ def emit(
     out: Annotated[Path, typer.Option("--out", help="Folder for the Verilog.")],
     config: ConfigOption = "default",
     force: Annotated[
-        bool, typer.Option(help="Write into a folder that holds other files.")
+        bool, typer.Option(help="Write into a folder that holds other files or changed ones.")
     ] = False,
 ) -> None:
     """Emit the chip as Verilog: one file a module, a file list, a manifest."""
+    from octopus.hw.emitted_folder import check_folder
+
+    loaded = OctopusConfig.load(config)
+    check_folder(out, force)
     from octopus.hw.chip import Chip
     from octopus.hw.emit import emit as emit_modules
     from octopus.hw.emit import write
 
-    loaded = OctopusConfig.load(config)
-    known = (out / "manifest.json").exists()
-    if out.exists() and not out.is_dir():
-        raise RefusedError(f"--out is {str(out)!r}, which is not a folder")
-    if out.is_dir() and any(out.iterdir()) and not known and not force:
-        raise RefusedError(f"--out is {str(out)!r}, which holds other files; --force writes there")
     with console.status(f"emitting {loaded.name}"):
         modules = emit_modules(Chip(loaded))
         write(modules, out, loaded.model_dump())
@@ -81,16 +79,15 @@ def lint(
     folder: Annotated[Path, typer.Argument(help="A folder that octopus emit wrote.")],
 ) -> None:
     """Check emitted Verilog with every installed tool: Verilator, Yosys, Icarus, slang."""
-    import json
+    from octopus.hw.emitted_folder import read_manifest
 
     from .lint import LintError
     from .lint import lint as check
 
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        top, _ = manifest["top"], [module["instances"] for module in manifest["modules"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RefusedError(f"{str(folder)!r} holds no manifest.json of octopus emit") from None
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RefusedError(f"{str(folder)!r} holds no manifest.json of octopus emit")
+    top = manifest.top
     try:
         ran = check(folder, top, lambda step: console.print(step))
     except LintError as error:
@@ -209,6 +206,7 @@ def registers(
 
 def _explained() -> tuple[type[Exception], ...]:
     """Errors that one line explains to the user."""
+    from octopus.hw.emitted_folder import EmissionError
     from octopus.sched.driver_protocol import DriverError
     from octopus.sched.kernels.plan_program import PlanError
     from octopus.sched.kernels.task import TaskError
@@ -221,6 +219,7 @@ def _explained() -> tuple[type[Exception], ...]:
     return (
         ConfigurationError,
         DriverError,
+        EmissionError,
         LoweringError,
         OSError,
         PlacementError,

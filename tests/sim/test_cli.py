@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from octopus.hw.emitted_folder import write_folder
 from octopus.hw.host.register_documents import FORMATS
 from octopus.sim.cli import MISUSE, main
 
@@ -73,9 +74,8 @@ def test_lint_names_a_folder_that_is_none(octopus, tmp_path):
 
 
 def test_lint_needs_a_compiler_too(octopus, no_compiler, tmp_path):
-    (tmp_path / "manifest.json").write_text('{"top": "t", "modules": [{"instances": 1}]}')
-    (tmp_path / "filelist.f").write_text("t.v\n")
-    (tmp_path / "t.v").write_text("module t; endmodule\n")
+    module = {"name": "octopus_t", "instances": 1, "lines": 1, "parameters": {}}
+    write_folder({"octopus_t": "module octopus_t(); endmodule\n"}, [module], tmp_path, {})
     _says(octopus("lint", tmp_path), "not found")
 
 
