@@ -133,10 +133,10 @@ def is_right(config: OctopusConfig, task: CompiledTask, compiled: Compiled) -> b
 
 def least(pea: PeaConfig, compiled: Compiled) -> tuple[int, int, int]:
     """ResMII, RecMII, and what the stages ask."""
-    lowered = lower(compiled.graph, pea.pipeline_stages)
+    lowered = lower(compiled.graph, pea)
     return (
         resource_bounds(lowered, pea)[0].interval,
-        recurrence_bound(lowered, pea.pipeline_stages).interval,
+        recurrence_bound(lowered, pea).interval,
         stage_bound(lowered, pea, window_of(lowered, pea)).interval,
     )
 

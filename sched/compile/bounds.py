@@ -8,6 +8,7 @@ from octopus.hw.config import PeaConfig
 
 from .capabilities import capable
 from .graph import Graph, Role
+from .latency import node_latency
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def stage_bound(graph: Graph, pea: PeaConfig, window: int) -> Bound:
     These are the demands for gathered words, and all nodes of a loop in rounds, nested loops or
     a loop with an exit. None of them can be done before its operands are there.
     """
-    network = ordered_network(graph, pea.pipeline_stages)
+    network = ordered_network(graph, pea)
     early = dict.fromkeys(graph.nodes, 0)
     for name in graph.order() + graph.order():
         for a, _, data in network.in_edges(name, data=True):
@@ -99,14 +100,9 @@ UNREACHABLE = 1 << 20
 """The bound of a graph that no interval can hold."""
 
 
-def edge_latency(graph: Graph, producer: str, latency: int) -> int:
-    """Cycles from the issue of a node to the first in which its value can be used."""
-    return latency if graph.nodes[producer].role is Role.COMPUTE else 0
-
-
-def recurrence_bound(graph: Graph, latency: int) -> Bound:
+def recurrence_bound(graph: Graph, pea: PeaConfig) -> Bound:
     """What values that are carried from iteration to iteration ask."""
-    network = ordered_network(graph, latency)
+    network = ordered_network(graph, pea)
     interval, found = 1, None
     while True:
         weights = [
@@ -154,12 +150,12 @@ ADDRESS_LATENCY = 1
 """Cycles from an offset on the edge link to the earliest demand for its word."""
 
 
-def ordered_network(graph: Graph, latency: int) -> "nx.MultiDiGraph[str]":
+def ordered_network(graph: Graph, pea: PeaConfig) -> "nx.MultiDiGraph[str]":
     """The graph with ``latency`` and ``distance`` on its edges, computed accesses included."""
     network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     network.add_nodes_from(graph.nodes)
     for a, b, use in graph.network().edges(data="use"):
-        network.add_edge(a, b, latency=edge_latency(graph, a, latency), distance=use.distance)
+        network.add_edge(a, b, latency=node_latency(pea, graph.nodes[a]), distance=use.distance)
     for node in graph.of_role(Role.LOAD):
         if node.pair is not None:
             for other in graph.of_role(Role.STORE):

@@ -83,7 +83,7 @@ def bounds_of(lowered: Graph, pea: PeaConfig) -> tuple[Bound, ...]:
     """All lower bounds of the interval of a lowered graph, the largest first."""
     bounds = [
         *resource_bounds(lowered, pea),
-        recurrence_bound(lowered, pea.pipeline_stages),
+        recurrence_bound(lowered, pea),
         stage_bound(lowered, pea, window_of(lowered, pea)),
     ]
     return tuple(sorted(bounds, key=lambda bound: -bound.interval))
@@ -123,7 +123,7 @@ def compile_graph(
             is found; the message names the operation that found no place, and why.
     """
     start = clock.process_time()
-    lowered = lower(graph, pea.pipeline_stages)
+    lowered = lower(graph, pea)
     _check_array(lowered, pea)
     bounds = bounds_of(lowered, pea)
     if bounds[0].interval == UNREACHABLE:
@@ -162,7 +162,7 @@ def explain(compiled: Compiled, effort: float = EFFORT, seconds: float = SECONDS
     for bound in compiled.bounds:
         if bound.interval > interval:
             return bound.resource
-    lowered = lower(compiled.graph, compiled.pea.pipeline_stages)
+    lowered = lower(compiled.graph, compiled.pea)
     problem = Problem(lowered, compiled.pea, interval, window_of(lowered, compiled.pea))
     found = limiting(problem, effort, seconds)
     if found:

@@ -9,6 +9,7 @@ from ..kernels.assembler import Assembler, Instruction
 from .errors import CompileError
 from .fabric import REGISTER, Copy, Entry, Hold, Net, Place, Turn, Wire, colour
 from .graph import Constant, Node, Role, Use
+from .latency import latency, longest_latency
 from .mapping import PREDICATE, Mapping
 from .validity import Validity
 
@@ -40,10 +41,10 @@ class Program:
     exit_stage: int = 0
     flush: int = 0
 
-    def head_length(self, latency: int) -> int:
+    def head_length(self, pea: PeaConfig) -> int:
         """Slots before the body that write initial values."""
         most = max((len(values) for values in self.initial.values()), default=0)
-        return most + latency - 1 if most else 0
+        return most + latency(pea, Operation.PASS) - 1 if most else 0
 
 
 class Emitter:
@@ -70,7 +71,7 @@ class Emitter:
                 self._step(net, step)
         self._initial()
         self._header()
-        slots = self.program.head_length(pea.pipeline_stages) + mapping.interval
+        slots = self.program.head_length(pea) + mapping.interval
         if slots > pea.context_slots:
             raise CompileError(
                 f"kernel {mapping.graph.name}: initial values and body need {slots} context "
@@ -150,7 +151,7 @@ class Emitter:
                 fields["a_register"] = self._register(net, step.place, step.hold)
             else:
                 fields["a"] = LINKS[step.source]
-            held = ("copy", net, step.time + self.pea.pipeline_stages)
+            held = ("copy", net, step.time + self.fabric.copy_latency)
             if held in self._numbers.get(step.place, {}):
                 fields["destination"] = self._numbers[step.place][held]
             self._put(step.place, step.time, True, **fields)
@@ -169,15 +170,16 @@ class Emitter:
         stages = [int(str(f["stage"])) for f in program.instructions.values() if "stage" in f]
         program.stages = max(stages, default=0) + 1
         program.early = Validity(mapping).early
-        latency = self.pea.pipeline_stages
+        longest = longest_latency(self.pea)
         last = max((time for _, time in mapping.ports.values()), default=0)
         if mapping.graph.outer:
             # The head of the next round forwards nothing: words must have left before it.
             program.stages = max(program.stages, last // interval + 1)
-        program.flush = max(latency, last + 1 - (program.early + program.stages) * interval)
+        program.flush = max(longest, last + 1 - (program.early + program.stages) * interval)
         for node in mapping.graph.exits:
             _, time = mapping.places[node.name]
-            program.exit_stage = max(program.exit_stage, (time + latency + 1) // interval)
+            seen = time + mapping.latency(node.name) + 1
+            program.exit_stage = max(program.exit_stage, seen // interval)
 
 
 def assemble(program: Program, pea: PeaConfig, interval: int, name: str, number: int) -> list[int]:
@@ -186,8 +188,7 @@ def assemble(program: Program, pea: PeaConfig, interval: int, name: str, number:
     Raises:
         TaskError: the array lacks slots, stages or operations.
     """
-    latency = pea.pipeline_stages
-    head = program.head_length(latency)
+    head = program.head_length(pea)
     assembler = Assembler(
         pea,
         name,

@@ -134,7 +134,7 @@ def least_side(problem: Problem) -> int:
 
 def _windows(problem: Problem, search: Search) -> Windows:
     """When the nodes may be done."""
-    return Windows(problem.graph, problem.latency, problem.interval, search.width, search.slope)
+    return Windows(problem.graph, problem.pea, problem.interval, search.width, search.slope)
 
 
 def size(problem: Problem, search: Search, side: int) -> int:

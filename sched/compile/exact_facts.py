@@ -39,9 +39,9 @@ class Facts:
     Attributes
     ----------
     done: (node, PE, time) of COMPUTE nodes. bound: (node, port, time) of LOAD and STORE nodes.
-    result, moved: (net, PE, direction, time): a value on a link, from an instruction's result or
-    forwarded. turned: ``route`` takes it from a link, read: from a register. copied: a PASS takes
-    it. kept: it can be read from a register. seen: a predicate bit can be used.
+    result, again, moved: (net, PE, direction, time): a value on a link, from its maker, from a
+    PASS, or forwarded. turned: ``route`` takes it from a link, read: from a register. copied: a
+    PASS takes it. kept: it can be read from a register. seen: a predicate bit can be used.
     """
 
     def __init__(
@@ -54,12 +54,16 @@ class Facts:
         self.graph, self.pea = graph, pea = problem.graph, problem.pea
         self.windows, self.relaxed = windows, relaxed
         self.interval, self.latency = problem.interval, problem.latency
+        self.copy_latency = problem.copy_latency
+        computed = [problem.latency(node.name) for node in graph.of_role(Role.COMPUTE)]
+        self.uniform = {*computed, self.copy_latency} == {self.copy_latency}
         self.mapping = Mapping(problem)
         self.fabric: Fabric = self.mapping.fabric
         self.model = cp_model.CpModel()
         self.done: dict[tuple[str, Place, int], Literal] = {}
         self.bound: dict[tuple[str, int, int], Literal] = {}
         self.result: dict[tuple[Net, Place, int, int], Literal] = {}
+        self.again: dict[tuple[Net, Place, int, int], Literal] = {}
         self.moved: dict[tuple[Net, Place, int, int], Literal] = {}
         self.turned: dict[tuple[Net, Place, int], Literal] = {}
         self.read: dict[tuple[Net, Place, int], Literal] = {}
@@ -123,10 +127,12 @@ class Facts:
             slot = time % self.interval
             self.share_named(literal, ("stage", slot, place), self.fabric.stage(time))
 
-    def issue(self, literal: Literal, place: Place, time: int) -> None:
-        """The literal is an instruction of its own."""
+    def issue(self, literal: Literal, place: Place, time: int, cycles: int) -> None:
+        """The literal is an instruction of its own, whose result lands ``cycles`` later."""
         if not self.relaxed.slots:
             self.share(literal, "issue", time % self.interval, place)
+            if not self.uniform:
+                self.share(literal, "landing", (time + cycles) % self.interval, place)
         self.gate(literal, place, time)
 
     # -- where values come in --------------------------------------------------------------
@@ -143,7 +149,7 @@ class Facts:
         """What brings a value into a PE at a side."""
         there = (place[0] + MOVES[side][0], place[1] + MOVES[side][1])
         key = (net, there, OPPOSITE[side], time)
-        found = [facts[key] for facts in (self.result, self.moved) if key in facts]
+        found = [facts[key] for facts in (self.result, self.again, self.moved) if key in facts]
         port = self.port_at(place, side)
         load = self.graph.nodes[net[0]].role is Role.LOAD
         if load and port is not None and (net[0], port, time) in self.bound:

@@ -50,7 +50,7 @@ class Nodes:
             for place in facts.places:
                 if able[place]:
                     literal = facts.done[node.name, place, time] = facts.new()
-                    facts.issue(literal, place, time)
+                    facts.issue(literal, place, time, facts.latency(node.name))
                     options.append(literal)
         return options
 
@@ -142,7 +142,7 @@ class Nodes:
                 for place, time, literal in by_name[sink]:
                     behind = []
                     for i, (there, made, source) in enumerate(by_name[name]):
-                        slack = time - made - facts.latency + use.distance * facts.interval
+                        slack = time - made - facts.latency(name) + use.distance * facts.interval
                         far = abs(place[0] - there[0]) + abs(place[1] - there[1])
                         if slack >= max(0, far - (0 if use.distance else 1)):
                             behind.append(source)
@@ -160,9 +160,10 @@ class Nodes:
                 users.setdefault(node.predicate.producer, []).append(node.name)
         for writer, names in users.items():
             last = max(facts.windows.times(name)[-1] for name in names)
-            for time in range(facts.windows.times(writer)[0] + facts.latency, last + 1):
+            cycles = facts.latency(writer)
+            for time in range(facts.windows.times(writer)[0] + cycles, last + 1):
                 for place in facts.places:
-                    made = (writer, place, time - facts.latency)
+                    made = (writer, place, time - cycles)
                     before = (writer, place, time - 1)
                     supports = [facts.done[made]] if made in facts.done else []
                     supports += [facts.seen[before]] if before in facts.seen else []

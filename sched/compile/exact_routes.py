@@ -6,7 +6,6 @@ before, and no route can feed itself: a clause for each fact is all that routing
 
 from octopus.hw.layouts.instruction import Operation
 
-from .bounds import edge_latency
 from .capabilities import capable
 from .exact_facts import Facts
 from .fabric import MOVES, NORTH, OPPOSITE, WEST, Net, Place
@@ -40,7 +39,7 @@ class Routes:
         maker = graph.nodes[net[0]]
         volatile = maker.predicate is not None and maker.operation is not Operation.SELECT
         registers = maker.role is Role.COMPUTE and not volatile
-        delay = edge_latency(graph, net[0], facts.latency) - net[1] * facts.interval
+        delay = facts.latency(net[0]) - net[1] * facts.interval
         last = max(facts.windows.times(user)[-1] for user in users)
         leaves = any(graph.nodes[user].role is Role.STORE for user in users)
         for time in range(facts.windows.times(net[0])[0] + delay, last + 1):
@@ -52,7 +51,7 @@ class Routes:
                 continue
             for place in facts.places:
                 self._turns(net, place, time)
-                if self.copies and time + facts.latency <= last:
+                if self.copies and time + facts.copy_latency <= last:
                     self._copy(net, place, time)
         for user in dict.fromkeys(users):
             if graph.nodes[user].role is Role.STORE:
@@ -61,8 +60,8 @@ class Routes:
     def _keep(self, net: Net, place: Place, time: int) -> None:
         """Registers: readable from the making on, for an interval."""
         facts = self.facts
-        made = (net[0], place, time - facts.latency + net[1] * facts.interval)
-        copied = (net, place, time - facts.latency)
+        made = (net[0], place, time - facts.latency(net[0]) + net[1] * facts.interval)
+        copied = (net, place, time - facts.copy_latency)
         before = (net, place, time - 1)
         supports = []
         if made in facts.done:
@@ -78,12 +77,12 @@ class Routes:
 
     def _links(self, net: Net, place: Place, time: int, leaves: bool) -> None:
         facts = self.facts
-        latency = facts.latency
-        made = []
+        latency, copy = facts.latency(net[0]), facts.copy_latency
+        made, copied = [], []
         if net[1] == 0 and (net[0], place, time - latency) in facts.done:
             made.append(facts.done[net[0], place, time - latency])
-        if (net, place, time - latency) in facts.copied:
-            made.append(facts.copied[net, place, time - latency])
+        if (net, place, time - copy) in facts.copied:
+            copied.append(facts.copied[net, place, time - copy])
         key = (net, place, time - 1)
         turned = [index[key] for index in (facts.turned, facts.read) if key in index]
         for direction, (down, right) in enumerate(MOVES):
@@ -93,6 +92,7 @@ class Routes:
             straight = facts.entering(net, place, OPPOSITE[direction], time - 1)
             for supports, index, delay in (
                 (made, facts.result, latency),
+                (copied, facts.again, copy),
                 (straight + turned, facts.moved, 1),
             ):
                 if not supports:
@@ -102,7 +102,7 @@ class Routes:
                 if facts.relaxed.links:
                     continue
                 facts.share(literal, "link", time % facts.interval, place, direction)
-                if (latency - 1) % facts.interval:
+                if not facts.uniform or (copy - 1) % facts.interval:
                     slot = (time - delay) % facts.interval
                     facts.share(literal, "select", slot, place, direction)
 
@@ -134,7 +134,7 @@ class Routes:
         if supports:
             literal = facts.copied[net, place, time] = facts.new()
             facts.needs(literal, supports)
-            facts.issue(literal, place, time)
+            facts.issue(literal, place, time, facts.copy_latency)
 
     def _leave(self, net: Net, store: str) -> None:
         """A store's word is on an edge link when it leaves."""
@@ -145,7 +145,7 @@ class Routes:
                     continue
                 direction = WEST if port < facts.fabric.rows else NORTH
                 key = (net, facts.fabric.port_place(port), direction, time)
-                supports = [i[key] for i in (facts.result, facts.moved) if key in i]
+                supports = [i[key] for i in (facts.result, facts.again, facts.moved) if key in i]
                 facts.needs(facts.bound[store, port, time], supports)
 
     def _registers(self) -> None:

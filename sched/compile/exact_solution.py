@@ -36,6 +36,7 @@ class Solution:
 
     def __init__(self, facts: Facts, holds: Callable[[Literal], bool]) -> None:
         self.facts, self.latency = facts, facts.latency
+        self._again = {key for key, literal in facts.again.items() if holds(literal)}
         self._result = {key for key, literal in facts.result.items() if holds(literal)}
         self._moved = {key for key, literal in facts.moved.items() if holds(literal)}
         self._turned = {key for key, literal in facts.turned.items() if holds(literal)}
@@ -90,7 +91,8 @@ class Solution:
     def _enters(self, net: Net, place: Place, side: int, time: int) -> bool:
         there = (place[0] + MOVES[side][0], place[1] + MOVES[side][1])
         key = (net, there, OPPOSITE[side], time)
-        return key in self._result or key in self._moved or self._word(net, place, side, time)
+        linked = any(key in index for index in (self._result, self._again, self._moved))
+        return linked or self._word(net, place, side, time)
 
     def _word(self, net: Net, place: Place, side: int, time: int) -> bool:
         port = self.facts.port_at(place, side)
@@ -107,9 +109,11 @@ class Solution:
         self._wire(net, there, OPPOSITE[side], time, steps)
 
     def _wire(self, net: Net, place: Place, direction: int, time: int, steps: list[Step]) -> None:
-        if (net, place, direction, time) in self._result:
-            issued = time - self.latency
-            if net[1] or self._places.get(net[0]) != (place, issued):
+        key = (net, place, direction, time)
+        if key in self._result or key in self._again:
+            issued = time - self.latency(net[0])
+            if key in self._again:
+                issued = time - self.facts.copy_latency
                 self._copy(net, place, issued, steps)
             steps.append(Wire(place, direction, time, "result", issued))
             return
@@ -130,12 +134,13 @@ class Solution:
         """Back to the cycle from which a register can be read."""
         assert (net, place, time) in self._kept
         while True:
-            made = time - self.latency + net[1] * self.facts.interval
+            made = time - self.latency(net[0]) + net[1] * self.facts.interval
             if self._places.get(net[0]) == (place, made):
                 steps.append(Hold(place, time))
                 return time
-            if (net, place, time - self.latency) in self._copied:
-                self._copy(net, place, time - self.latency, steps)
+            copied = time - self.facts.copy_latency
+            if (net, place, copied) in self._copied:
+                self._copy(net, place, copied, steps)
                 steps.append(Hold(place, time))
                 return time
             time -= 1

@@ -2,6 +2,8 @@
 
 import networkx as nx
 
+from octopus.hw.config import PeaConfig
+
 from .bounds import ordered_network
 from .graph import Graph, Role
 
@@ -19,9 +21,9 @@ class Windows:
     """
 
     def __init__(
-        self, graph: Graph, latency: int, interval: int, width: int, slope: float = 0.5
+        self, graph: Graph, pea: PeaConfig, interval: int, width: int, slope: float = 0.5
     ) -> None:
-        network = ordered_network(graph, latency)
+        network = ordered_network(graph, pea)
         self.edges = [
             (a, b, data["latency"] - interval * data["distance"])
             for a, b, data in network.edges(data=True)

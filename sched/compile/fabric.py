@@ -6,7 +6,7 @@ slot. A *step* is what a route does at one place and time; each takes its resour
 - ``Wire``: a value is on an output link. Takes the link in that slot and the output select of
   the instruction that puts it there.
 - ``Turn``: an instruction's ``route`` chooses a value for output links.
-- ``Copy``: a PASS takes a value in and gives it again ``latency`` cycles later.
+- ``Copy``: a PASS takes a value in and gives it again as many cycles later as a PASS takes.
 - ``Hold``: a value is written to a register.
 - ``Entry``: a word enters from a stream.
 
@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import Operation
+
+from .latency import latency
 
 NORTH, EAST, SOUTH, WEST = range(4)
 OPPOSITE = (SOUTH, WEST, NORTH, EAST)
@@ -113,10 +116,11 @@ class Fabric:
         self.pea = pea
         self.interval = interval
         self.window = window
-        self.latency = pea.pipeline_stages
+        self.copy_latency = latency(pea, Operation.PASS)
         self.rows, self.columns = pea.rows, pea.columns
         shape = (interval, self.rows, self.columns)
         self.issue = np.zeros(shape, bool)
+        self.landing = np.zeros(shape, bool)
         self.turn = np.zeros(shape, bool)
         self.link = np.zeros((*shape, 4), bool)
         self.select = np.zeros((*shape, 4), bool)
@@ -176,25 +180,32 @@ class Fabric:
         if not owners:
             self.gate[key] = -1
 
-    def take_issue(self, place: Place, time: int, owner: object) -> None:
-        """Issue an instruction.
+    def take_issue(self, place: Place, time: int, owner: object, cycles: int) -> None:
+        """Issue an instruction whose result lands ``cycles`` later: one result a cycle does.
 
         Raises:
-            ConflictError: the slot is taken or has another stage.
+            ConflictError: the slot is taken or has another stage, or another result lands then.
         """
         key = (time % self.interval, *place)
-        if self.issue[key]:
+        lands = ((time + cycles) % self.interval, *place)
+        if self.issue[key] or self.landing[lands]:
             raise ConflictError
         self.take_gate(place, time, owner)
-        self.issue[key] = True
-        self.owners[("issue", *key)] = owner
+        self.issue[key] = self.landing[lands] = True
+        self.owners[("issue", *key)] = self.owners[("landing", *lands)] = owner
 
-    def free_issue(self, place: Place, time: int, owner: object) -> None:
+    def free_issue(self, place: Place, time: int, owner: object, cycles: int) -> None:
         """Undo :meth:`take_issue`."""
         key = (time % self.interval, *place)
-        self.issue[key] = False
-        del self.owners[("issue", *key)]
+        lands = ((time + cycles) % self.interval, *place)
+        self.issue[key] = self.landing[lands] = False
+        del self.owners[("issue", *key)], self.owners[("landing", *lands)]
         self.free_gate(place, time, owner)
+
+    def blocked(self, time: int, cycles: int) -> NDArray[np.bool_]:
+        """The PEs that cannot issue an instruction of so many cycles."""
+        interval = self.interval
+        return self.issue[time % interval] | self.landing[(time + cycles) % interval]
 
     def take(self, step: Step, net: Net) -> None:
         """Take the resources of a step.
@@ -223,7 +234,7 @@ class Fabric:
             self.turn[key] = True
             self.owners[("turn", *key)] = (net, step)
         elif isinstance(step, Copy):
-            self.take_issue(step.place, step.time, (net, step))
+            self.take_issue(step.place, step.time, (net, step), self.copy_latency)
         elif isinstance(step, Entry):
             self.take_gate(self.port_place(step.port), step.time, (net, step))
 
@@ -243,7 +254,7 @@ class Fabric:
             self.turn[key] = False
             del self.owners[("turn", *key)]
         elif isinstance(step, Copy):
-            self.free_issue(step.place, step.time, (net, step))
+            self.free_issue(step.place, step.time, (net, step), self.copy_latency)
         elif isinstance(step, Entry):
             self.free_gate(self.port_place(step.port), step.time, (net, step))
 

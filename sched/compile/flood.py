@@ -82,7 +82,7 @@ class Prices:
             register_turn=np.where(blocked, taken + history.turn, turn),
             issue=np.where(
                 capable(fabric.pea, Operation.PASS),
-                price(fabric.issue, COPY_COST, history.issue),
+                price(_busy(fabric), COPY_COST, history.issue),
                 NEVER,
             ),
             room=np.where(fabric.register_room(), HOLD_COST, taken),
@@ -95,6 +95,11 @@ class Prices:
             return np.full(fabric.gate.shape[1:], NEVER)
         gate = fabric.gate[time % fabric.interval]
         return np.where((gate == -1) | (gate == fabric.stage(time)), 0.0, self.taken)
+
+
+def _busy(fabric: Fabric) -> NDArray[np.bool_]:
+    """The slots in which no copy can be issued."""
+    return fabric.issue | np.roll(fabric.landing, -fabric.copy_latency, axis=0)
 
 
 class History:
@@ -132,7 +137,8 @@ def entering(link: Costs) -> Costs:
 class Sources:
     """Where a value comes from, from time ``first`` on; all arrays are by time, row, column.
 
-    ``link`` and ``landing`` (a register becomes readable) hold costs. ``trails`` says how the
+    ``link`` and ``landing`` (a register becomes readable) hold costs. ``latency``: of the
+    operation that makes the value. ``trails`` says how the
     value comes to a source that exists already; one without a trail is made by an operation that
     has no place yet. ``links_only``: the value must not be kept in a register, since it is not made
     in every iteration and the register would give an old one.
@@ -141,15 +147,16 @@ class Sources:
     first: int
     link: Costs
     landing: Costs
+    latency: int
     entry: Costs | None = None
     links_only: bool = False
     trails: dict[tuple[object, ...], tuple[Step, ...]] = field(default_factory=dict)
 
     @classmethod
-    def none(cls, fabric: Fabric, first: int, last: int) -> "Sources":
+    def none(cls, fabric: Fabric, first: int, last: int, latency: int) -> "Sources":
         """No source at all, for times ``first`` .. ``last``."""
         shape = (last - first + 1, fabric.rows, fabric.columns)
-        return cls(first, np.full((*shape, 4), NEVER), np.full(shape, NEVER))
+        return cls(first, np.full((*shape, 4), NEVER), np.full(shape, NEVER), latency)
 
 
 @dataclass
@@ -188,7 +195,7 @@ class Flood:
 
     def _advance(self, k: int) -> None:
         fabric, prices = self.fabric, self.prices
-        interval, latency = fabric.interval, fabric.latency
+        interval, latency = fabric.interval, fabric.copy_latency
         time = self.first + k
         slot, last = time % interval, len(self.link)
         inside = entering(self.link[k])
@@ -260,11 +267,11 @@ class Flood:
         if self.landing[(landed, *place)] >= self.sources.landing[(landed, *place)]:
             if trail is None:
                 steps.append(hold)
-                return time, (place, time - self.fabric.latency)
+                return time, (place, time - self.sources.latency)
             steps.extend(reversed(trail))
             return time, None
         steps.append(hold)
-        return time, self._copy(landed - self.fabric.latency, place, steps)
+        return time, self._copy(landed - self.fabric.copy_latency, place, steps)
 
     def _copy(self, k: int, place: Place, steps: list[Step]) -> tuple[Place, int] | None:
         before: list[Step] = []
@@ -291,7 +298,7 @@ class Flood:
     ) -> tuple[Place, int] | None:
         """Go back from an output link."""
         fabric, prices = self.fabric, self.prices
-        interval, latency = fabric.interval, fabric.latency
+        interval, latency = fabric.interval, fabric.copy_latency
         time = self.first + k
         cost = self.link[(k, *place, direction)]
         if cost >= self.sources.link[(k, *place, direction)]:
@@ -299,8 +306,9 @@ class Flood:
             if trail is not None:
                 steps.extend(reversed(trail))
                 return None
-            steps.append(Wire(place, direction, time, "result", time - latency))
-            return place, time - latency
+            issued = time - self.sources.latency
+            steps.append(Wire(place, direction, time, "result", issued))
+            return place, issued
         slot = (time - 1) % interval
         hop = (
             prices.select[(slot, *place, direction)]

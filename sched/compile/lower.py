@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation, PredicateMode
 
 from .graph import Constant, Graph, Node, Operand, Order, Role, Use
+from .latency import node_latency
 
 
-def lower(graph: Graph, latency: int) -> Graph:
+def lower(graph: Graph, pea: PeaConfig) -> Graph:
     """A graph of COMPUTE, LOAD and STORE nodes only.
 
     - A value of several iterations ago passes a chain of PASS nodes, each an iteration.
@@ -19,7 +21,7 @@ def lower(graph: Graph, latency: int) -> Graph:
 
     Parameters
     ----------
-    latency: cycles of an operation.
+    pea: the array, for the latencies of its operations.
     """
     graph.check()
     lowered = Graph(graph.name, dict(graph.nodes), graph.loops, graph.outer)
@@ -28,7 +30,7 @@ def lower(graph: Graph, latency: int) -> Graph:
     _operations_before_exits(lowered)
     _predicates(lowered)
     _delays(lowered)
-    _exits(lowered, latency)
+    _exits(lowered, pea)
     lowered.check()
     return lowered
 
@@ -186,7 +188,7 @@ def _conflict(chains: dict[tuple[str, int, int], Use], operand: Use) -> bool:
     )
 
 
-def _exits(graph: Graph, latency: int) -> None:
+def _exits(graph: Graph, pea: PeaConfig) -> None:
     """Let nothing leave the array of iterations after the last.
 
     The sequencer stops them in the cycle after the exit is seen: what they send must be issued
@@ -205,4 +207,5 @@ def _exits(graph: Graph, latency: int) -> None:
             graph.change(node.name, operands=(value,))
         assert isinstance(value, Use)
         for leave in leaves:
-            graph.orders.append(Order(leave, value.producer, latency + 1, 1))
+            after = node_latency(pea, graph.nodes[leave]) + 1
+            graph.orders.append(Order(leave, value.producer, after, 1))

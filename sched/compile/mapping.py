@@ -52,11 +52,13 @@ class Mapping:
     ----------
     places: (PE, time) of COMPUTE nodes. ports: (port, time) of LOAD and STORE nodes; a store's
     time is that of its word on the edge link. deliveries: by sink. trees: by net.
+    latency: cycles of a node, by name.
     """
 
     def __init__(self, problem: Problem) -> None:
         pea, interval, window = problem.pea, problem.interval, problem.window
         self.graph = graph = problem.graph
+        self.latency = problem.latency
         self.fabric = Fabric(pea, interval, window)
         self.predicates = Fabric(pea.model_copy(update={"registers": 1}), interval, window)
         self.places: dict[str, tuple[Place, int]] = {}
@@ -137,7 +139,7 @@ class Mapping:
         guarded = node.predicate is not None and node.operation is not Operation.SELECT
         if guarded and fabric.register_turn[key]:
             raise ConflictError
-        fabric.take_issue(place, time, node.name)
+        fabric.take_issue(place, time, node.name, self.latency(node.name))
         fabric.conditional[key] = guarded
         self.places[node.name] = (place, time)
         self._did(lambda: self._displace(node.name))
@@ -146,7 +148,7 @@ class Mapping:
         place, time = self.places.pop(name)
         key = (time % self.interval, *place)
         self.fabric.conditional[key] = False
-        self.fabric.free_issue(place, time, name)
+        self.fabric.free_issue(place, time, name, self.latency(name))
 
     def bind(self, name: str, port: int, time: int) -> None:
         """Give a LOAD or STORE its port and time; whether the port is free is the caller's."""
@@ -163,7 +165,7 @@ class Mapping:
         name, distance = net
         made = self.places.get(name)
         if made is not None and made[0] == hold.place:
-            own = made[1] + self.fabric.latency
+            own = made[1] + self.latency(name)
             if hold.time == own - distance * self.interval:
                 return ("value", name), own, distance > 0
         return ("copy", net, hold.time), hold.time, False
@@ -248,7 +250,7 @@ class Mapping:
         if use.producer not in self.places:
             raise ConflictError
         there, made = self.places[use.producer]
-        start = made + self.fabric.latency
+        start = made + self.latency(use.producer)
         if there != place or not start <= time < start + self.interval:
             raise ConflictError
         sink = (node.name, PREDICATE)

@@ -9,6 +9,7 @@ import itertools
 
 import networkx as nx
 
+from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import Operation
 
 from .bounds import ordered_network
@@ -29,15 +30,15 @@ class PlacingOrder:
     plan: earliest sensible times. names: the nodes to place, in order. lazy, companions: see above.
     """
 
-    def __init__(self, mapping: Mapping, latency: int, slack: int, lazy_depth: int) -> None:
+    def __init__(self, mapping: Mapping, pea: PeaConfig, slack: int, lazy_depth: int) -> None:
         self.mapping, self.graph, self.interval = mapping, mapping.graph, mapping.interval
-        self.latency, self.slack, self.lazy_depth = latency, slack, lazy_depth
+        self.pea, self.slack, self.lazy_depth = pea, slack, lazy_depth
         self.lazy: set[str] = set()
         self.names = self._plan()
 
     def _plan(self) -> list[str]:
         """The order of placing; sets everything else."""
-        network = ordered_network(self.graph, self.latency)
+        network = ordered_network(self.graph, self.pea)
         self.plan = dict.fromkeys(self.graph.nodes, 0)
         group = {
             name: number

@@ -36,10 +36,10 @@ class Placement(RouteSearch):
         for use in [*node.uses, *([node.predicate] if node.predicate else [])]:
             if use.producer in self.mapping.places:
                 _, made = self.mapping.places[use.producer]
-                times.append(made + self.latency - use.distance * self.interval)
+                times.append(made + self.latency(use.producer) - use.distance * self.interval)
             elif use.producer != node.name:
                 early = self.order.plan[node.name]
-                times.append(min(early, self.order.plan[use.producer] + self.latency))
+                times.append(min(early, self.order.plan[use.producer] + self.latency(use.producer)))
         if not any(use.producer in self.mapping.places for use in node.uses):
             times.append(self.order.plan[node.name])
         for order in self.graph.orders:
@@ -164,7 +164,8 @@ class Placement(RouteSearch):
         (use,) = node.uses
         name = use.producer
         if name in self.mapping.places:
-            first = self.mapping.places[name][1] + self.latency - use.distance * self.interval
+            ready = self.mapping.places[name][1] + self.latency(name)
+            first = ready - use.distance * self.interval
         elif name in self.mapping.ports:
             first = self.mapping.ports[name][1] + 1
         else:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from octopus.hw.config import PeaConfig
+from octopus.hw.layouts.instruction import Operation
 
 from .graph import Graph
+from .latency import latency, node_latency
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,11 @@ class Problem:
     interval: int
     window: int
 
+    def latency(self, name: str) -> int:
+        """Cycles from the issue of a node to the first in which its value can be used."""
+        return node_latency(self.pea, self.graph.nodes[name])
+
     @property
-    def latency(self) -> int:
-        """Cycles an operation takes."""
-        return self.pea.pipeline_stages
+    def copy_latency(self) -> int:
+        """Cycles of the PASS that copies a value on its way."""
+        return latency(self.pea, Operation.PASS)

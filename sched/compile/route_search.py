@@ -23,6 +23,7 @@ class RouteSearch:
     def __init__(self, problem: Problem, random: np.random.Generator) -> None:
         self.graph, self.pea, self.random = problem.graph, problem.pea, random
         self.interval, self.latency = problem.interval, problem.latency
+        self.copy_latency = problem.copy_latency
         self.mapping = Mapping(problem)
         self.fabric = self.mapping.fabric
         self.ports = PortRules(self.mapping)
@@ -38,7 +39,7 @@ class RouteSearch:
         for k in range(len(total)):
             time = first + k
             slot = time % self.interval
-            blocked = fabric.issue[slot]
+            blocked = fabric.blocked(time, self.latency(node.name))
             if node.predicate is not None and node.operation is not Operation.SELECT:
                 blocked = blocked | fabric.register_turn[slot]
             total[k] = np.where(blocked, self.prices.taken, 0.0) + self.history.issue[slot]
@@ -61,13 +62,13 @@ class RouteSearch:
                 else cost
             )
         place, made = self.mapping.places[use.producer]
-        start = made + self.latency - first
+        start = made + self.latency(use.producer) - first
         cost[max(0, start) : max(0, start + self.interval), place[0], place[1]] = 0.0
         return cost
 
     def _companion(self, name: str, first: int, cost: Costs) -> Costs:
         """The cost of a predicate that is passed on, on the same PE, within an interval before."""
-        ready = first - self.latency
+        ready = first - self.latency(name)
         begin = max(0, ready - self.interval + 1)
         last = ready + len(cost) - 1
         if last < begin:
@@ -94,7 +95,7 @@ class RouteSearch:
                 continue
             place, time = self.mapping.places[user]
             distance = abs(rows - place[0]) + abs(columns - place[1])
-            slack = time + use.distance * self.interval - times - self.latency
+            slack = time + use.distance * self.interval - times - self.latency(node.name)
             if number == PREDICATE:
                 distance = np.where((distance > 0) | (slack >= self.interval), NEVER, 0)
             needed = np.maximum(distance - (0 if use.distance else 1), 0)
@@ -114,7 +115,8 @@ class RouteSearch:
         name = use.producer
         begin = max(0, first - self.reach)
         if name in self.mapping.places:
-            begin = self.mapping.places[name][1] + self.latency - use.distance * self.interval
+            begin = self.mapping.places[name][1] + self.latency(name)
+            begin -= use.distance * self.interval
             begin = min(begin, first)
         elif name in self.mapping.ports:
             begin = min(first, self.mapping.ports[name][1])
@@ -122,7 +124,7 @@ class RouteSearch:
 
     def _sources(self, use: Use, first: int, last: int) -> Sources:
         fabric, name = self.fabric, use.producer
-        sources = Sources.none(fabric, first, last)
+        sources = Sources.none(fabric, first, last, self.latency(name))
         node = self.graph.nodes[name]
         sources.links_only = node.predicate is not None and node.operation is not Operation.SELECT
         if name in self.mapping.places:
@@ -137,7 +139,7 @@ class RouteSearch:
     def _made(self, sources: Sources, use: Use, last: int) -> None:
         (row, column), time = self.mapping.places[use.producer]
         place = (row, column)
-        ready = time + self.latency - use.distance * self.interval
+        ready = time + self.latency(use.producer) - use.distance * self.interval
         k = ready - sources.first
         if 0 <= k < len(sources.link):
             hold = Hold(place, ready)
@@ -146,11 +148,13 @@ class RouteSearch:
                 sources.landing[k, row, column] = 0.0 if held else self.prices.room[place]
                 sources.trails["landing", place, ready] = (hold,)
             if use.distance == 0:
-                self._results(sources, place, time, ())
+                self._results(sources, place, time, sources.latency, ())
 
-    def _results(self, sources: Sources, place: Place, time: int, trail: tuple[Step, ...]) -> None:
+    def _results(
+        self, sources: Sources, place: Place, time: int, cycles: int, trail: tuple[Step, ...]
+    ) -> None:
         """Sources for the result links of an instruction that exists."""
-        ready = time + self.latency
+        ready = time + cycles
         k = ready - sources.first
         if not 0 <= k < len(sources.link):
             return
@@ -167,7 +171,7 @@ class RouteSearch:
 
     def _unmade(self, sources: Sources, node: Node, first: int, last: int) -> None:
         """Sources wherever an operation that waits for its use could be done."""
-        interval, latency = self.interval, self.latency
+        interval, latency = self.interval, sources.latency
         cost = self._execution(node, first, last, False)
         for k in range(len(cost) - latency):
             slot, ready = (first + k) % interval, (first + k + latency) % interval
@@ -191,8 +195,8 @@ class RouteSearch:
                     sources.landing[(step.time - first, *step.place)] = 0.0
                     sources.trails["landing", step.place, step.time] = trail
             elif isinstance(step, Copy):
-                self._results(sources, step.place, step.time, trail)
-                ready = step.time + self.latency
+                self._results(sources, step.place, step.time, self.copy_latency, trail)
+                ready = step.time + self.copy_latency
                 key = (min(ready, last) - first, *step.place)
                 free = not sources.links_only and first <= ready <= last
                 if free and sources.landing[key] > HOLD_COST:

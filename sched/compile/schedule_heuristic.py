@@ -95,7 +95,7 @@ class Attempt(Placement):
         self.scale = (0.05, 0.1, 0.3, 0.6, 0.8)[number % 5]
         slack = (0, 0, 1, 1, 1, 2, 2)[number % 7]
         lazy_depth = (2, 0, 2, 0, 1, 0)[number % 6]
-        self.order = PlacingOrder(self.mapping, self.latency, slack, lazy_depth)
+        self.order = PlacingOrder(self.mapping, self.pea, slack, lazy_depth)
         self.failures: dict[str, int] = {}
 
     def run(self, deadline: float, patience: int = PATIENCE) -> bool:

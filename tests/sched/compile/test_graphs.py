@@ -88,8 +88,8 @@ def chain(operations, distance, initial=0):
 
 @pytest.mark.parametrize(("operations", "distance", "bound"), [(1, 1, 2), (3, 1, 6), (3, 2, 4)])
 def test_recurrence_bound(operations, distance, bound):
-    lowered = lower(chain(operations, distance), PEA.pipeline_stages)
-    found = recurrence_bound(lowered, PEA.pipeline_stages)
+    lowered = lower(chain(operations, distance), PEA)
+    found = recurrence_bound(lowered, PEA)
     assert found.interval == bound
     assert "recurrence through add" in found.resource
     if distance == 1:
@@ -124,7 +124,7 @@ def test_bound_of_ports():
             else graph.add(Node(f"add{number}", Role.COMPUTE, Operation.ADD, (total, load)))
         )
     graph.add(Node("y", Role.STORE, operands=(total,), access=Access("y")))
-    first = bounds_of(lower(graph, 2), PEA)[0]
+    first = bounds_of(lower(graph, PEA), PEA)[0]
     assert (first.interval, first.resource) == (2, "memory ports: 9 words input a trip")
 
 
@@ -148,19 +148,19 @@ def lanes(count):
 
 
 def test_a_word_that_many_use_comes_in_twice():
-    split = split_words(lower(lanes(4), 2), PEA, 2)
+    split = split_words(lower(lanes(4), PEA), PEA, 2)
     assert split is not None
     again = [n for n in split.of_role(Role.LOAD) if n.access.array == "w"]
     assert len(again) == 2
     makers = [use.producer for n in split.nodes.values() for use in n.uses]
     assert [makers.count(node.name) for node in again] == [2, 2]
-    assert split_words(lower(lanes(4), 2), PEA, 1) is None, "no port has a turn"
+    assert split_words(lower(lanes(4), PEA), PEA, 1) is None, "no port has a turn"
 
 
 def test_the_exact_method_runs():
     """What it finds is a mapping as any other: the golden model runs it."""
     length, count = 7, 3
-    graph = lower(lanes(count), PEA.pipeline_stages)
+    graph = lower(lanes(count), PEA)
     split = split_words(graph, PEA, 1)
     found = solve(Problem(split, PEA, 1, 1), 10.0)
     assert found.mapping is not None
@@ -200,13 +200,13 @@ def test_the_exact_method_leaves_out_words_that_nobody_takes():
 
 def test_the_exact_method_proves():
     """A recurrence of two additions takes four cycles, never three."""
-    graph = lower(chain(2, 1), PEA.pipeline_stages)
+    graph = lower(chain(2, 1), PEA)
     found = solve(Problem(graph, PEA, 3, PEA.stages), 5.0)
     assert found.mapping is None and found.proven
 
 
 def test_the_exact_method_builds_no_model_that_would_be_late():
-    graph = lower(chain(2, 1), PEA.pipeline_stages)
+    graph = lower(chain(2, 1), PEA)
     problem = Problem(graph, PEA, 4, PEA.stages)
     found = solve(problem, 5.0, deadline=clock.process_time())
     assert found.mapping is None and not found.proven
