@@ -21,6 +21,7 @@ from .opcodes import (
     COMPARISONS,
     CONSTANTS,
     DRAWING,
+    KNOWN,
     LOADS,
     OPCODES,
     OPERANDS,
@@ -30,10 +31,11 @@ from .opcodes import (
     Opcode,
 )
 
-_NODE_ATTRIBUTES = frozenset(
-    """opcode type datatype value const_value constant array offset stride element exit when
-    predicate relation approx""".split()
-)
+_NODE_WORDS = """
+    opcode type datatype value const_value constant array offset stride element exit when
+    predicate relation approx
+"""
+_NODE_ATTRIBUTES = frozenset(_NODE_WORDS.split())
 _EDGE_ATTRIBUTES = frozenset({"operand", "distance", "initial", "when"})
 _GRAPH_ATTRIBUTES = frozenset({"loops", "rounds"})
 _ELEMENTS = {
@@ -102,6 +104,7 @@ class _Builder:
         self.dot, self.name = dot, name
         self.graph = Graph(name)
         self.items: dict[str, _Item] = {}
+        self.labelled = not any({"opcode", "type"} & set(n.attributes) for n in dot.nodes.values())
         self.values: dict[str, Operand] = {}
 
     def build(self) -> Graph:
@@ -168,6 +171,8 @@ class _Builder:
                 self._refuse(line, f"node {node.name} has an unknown attribute {attribute}")
         kind = attributes.get("type", "op").lower()
         opcode = attributes.get("opcode", _TYPES.get(kind, "")).upper()
+        if not opcode and self.labelled and attributes.get("label", "").upper() in KNOWN:
+            opcode = attributes["label"].upper()
         if not opcode:
             self._refuse(line, f"node {node.name} has no opcode")
         if attributes.get("datatype", "int").lower() not in ("int", "int32", "i32", "integer"):
@@ -176,8 +181,9 @@ class _Builder:
             relation = attributes.get("predicate", attributes.get("relation", "")).upper()
             if relation not in RELATIONS:
                 self._refuse(
-                    line, f"node {node.name} compares by {relation or 'nothing'}; allowed: "
-                    f"predicate = {', '.join(sorted(RELATIONS)).lower()}"
+                    line,
+                    f"node {node.name} compares by {relation or 'nothing'}; allowed: "
+                    f"predicate = {', '.join(sorted(RELATIONS)).lower()}",
                 )
             opcode = relation
         kind = self._kind(node, opcode)
@@ -367,9 +373,7 @@ class _Builder:
         )
         predicate = self.graph.add(flag)
         operands = (begin, self._use(carried, 0))
-        self.graph.add(
-            Node(name, Role.COMPUTE, Operation.SELECT, operands, predicate=predicate)
-        )
+        self.graph.add(Node(name, Role.COMPUTE, Operation.SELECT, operands, predicate=predicate))
 
     def _fresh(self, stem: str) -> str:
         while stem in self.items or stem in self.graph.nodes:
@@ -434,7 +438,13 @@ class _Builder:
         if known.swapped:
             operands = operands[::-1]
         return Node(
-            name, Role.COMPUTE, known.operation, operands, predicate=predicate, when=when, exit=leave
+            name,
+            Role.COMPUTE,
+            known.operation,
+            operands,
+            predicate=predicate,
+            when=when,
+            exit=leave,
         )
 
     def _predicate(self, item: _Item) -> tuple[Use | None, PredicateMode]:
@@ -445,7 +455,9 @@ class _Builder:
             return None, PredicateMode.ALWAYS
         text = item.node.attributes.get("when")
         when = one.when if text is None else self._truth(item.node.line, "when", text)
-        return self._use(one, one.initial), PredicateMode.IF_TRUE if when else PredicateMode.IF_FALSE
+        return self._use(
+            one, one.initial
+        ), PredicateMode.IF_TRUE if when else PredicateMode.IF_FALSE
 
     def _select(self, item: _Item, leave: bool, predicate: Use | None) -> Node:
         if predicate is not None:
@@ -484,8 +496,9 @@ class _Builder:
             self._refuse(line, f"node {item.node.name} has an address and a stride")
         if len(strides) > self.graph.loops:
             self._refuse(
-                line, f"{item.node.name} has {len(strides)} strides; allowed: {self.graph.loops} "
-                "(the graph's loops)"
+                line,
+                f"{item.node.name} has {len(strides)} strides; allowed: {self.graph.loops} "
+                "(the graph's loops)",
             )
         offset = self._integer(line, "offset", attributes.get("offset", "0"))
         return Access(attributes.get("array", item.node.name), offset, strides, _ELEMENTS[element])

@@ -1,7 +1,7 @@
 """The DOT language: text to nodes and edges with their attributes and lines, by Lark.
 
 The grammar is that of Graphviz (https://graphviz.org/doc/info/lang.html): quoted and HTML
-identifiers, ports, edge chains, subgraphs as ends of edges, defaults of attributes with their scope.
+identifiers, ports, edge chains, subgraphs as ends of edges, defaults of attributes in their scope.
 """
 
 import re
@@ -57,7 +57,7 @@ COMMENT: /\/\*.*?\*\//s | /\/\/[^\n]*/ | /\#[^\n]*/
 
 @dataclass
 class DotNode:
-    """A node: its attributes (names in lower case) and the line that first names it."""
+    """A node: its attributes (names in lower case) and the line that says them."""
 
     name: str
     line: int
@@ -153,6 +153,7 @@ class _Reader:
             elif part.data == "node":
                 name, _ = self._node(part.children[0], nodes)
                 if len(part.children) > 1:
+                    self.graph.nodes[name].line = part.meta.line
                     self.graph.nodes[name].attributes.update(_attributes(part.children[1]))
                 found[name] = None
             elif part.data == "edges":
@@ -172,15 +173,15 @@ class _Reader:
 
     def _node(self, tree: Any, defaults: dict[str, str]) -> tuple[str, str]:
         """Name and port of a node, which is made if it is new."""
-        parts = [_text(child if child.data == "id" else child.children[0]) for child in tree.children]
+        parts = [
+            _text(child if child.data == "id" else child.children[0]) for child in tree.children
+        ]
         name, ports = parts[0], [port for port in parts[1:] if port not in _COMPASS]
         if name not in self.graph.nodes:
             self.graph.nodes[name] = DotNode(name, tree.meta.line, dict(defaults))
         return name, ports[0] if ports else ""
 
-    def _edges(
-        self, tree: Tree[Token], nodes: dict[str, str], edges: dict[str, str]
-    ) -> list[str]:
+    def _edges(self, tree: Tree[Token], nodes: dict[str, str], edges: dict[str, str]) -> list[str]:
         attributes = dict(edges)
         ends: list[list[tuple[str, str]]] = []
         for part in tree.children:

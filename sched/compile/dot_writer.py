@@ -76,9 +76,7 @@ class _Writer:
                 attributes["when"] = "false"
         else:
             source = self._constant(operand)
-        self.edges.append(
-            f"    {_quoted(source)} -> {_quoted(node.name)} [{_listed(attributes)}];"
-        )
+        self.edges.append(f"    {_quoted(source)} -> {_quoted(node.name)} [{_listed(attributes)}];")
 
     def _constant(self, operand: Constant) -> str:
         name = f"constant_{operand.value}"

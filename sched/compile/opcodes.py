@@ -61,13 +61,17 @@ OPCODES = {
 }
 """By the name in capital letters. ``SHR`` moves zeros in, as the PE's; ``NOT`` is of every bit."""
 
-RELATIONS = frozenset("EQ NE SLT SGE SGT SLE ULT UGE UGT ULE LT GE GT LE".split())
+_RELATIONS = "EQ NE SLT SGE SGT SLE ULT UGE UGT ULE LT GE GT LE"
+RELATIONS = frozenset(_RELATIONS.split())
 """What a comparison of LLVM (``icmp``) may name as its predicate."""
 
 COMPARISONS = frozenset({"ICMP", "CMP"})
-LOADS = frozenset({"INPUT", "IN", "LOAD", "LD"})
-STORES = frozenset({"OUTPUT", "OUT", "STORE", "ST"})
+LOADS = frozenset({"INPUT", "IN", "IMP", "LOAD", "LD", "LOD"})
+STORES = frozenset({"OUTPUT", "OUT", "EXP", "STORE", "ST", "STR"})
 CONSTANTS = frozenset({"CONST", "CONSTANT", "CST"})
+
+KNOWN = frozenset(OPCODES) | COMPARISONS | LOADS | STORES | CONSTANTS | {"GATHER", "SCATTER", "PHI"}
+"""What a node's label may say where no node of the file has an opcode."""
 
 POSITIONS = {
     "load": ("address",),
@@ -94,21 +98,20 @@ OPERAND_NAMES = {
 OPERANDS = {name: operand for operand, names in OPERAND_NAMES.items() for name in names.split()}
 """What ``operand=`` may say beside a number."""
 
-DRAWING = frozenset(
-    """
+_DRAWING = """
     area arrowhead arrowsize arrowtail bgcolor center charset class color colorscheme comment
     compound concentrate constraint decorate dir distortion edgehref edgetarget edgetooltip
     edgeurl fillcolor fixedsize fontcolor fontname fontpath fontsize forcelabels gradientangle
-    group headclip headhref headlabel headport headtarget headtooltip headurl height href id image
-    imagepos imagescale k label label_scheme labelangle labeldistance labelfloat labelfontcolor
-    labelfontname labelfontsize labelhref labeljust labelloc labeltarget labeltooltip labelurl
-    landscape layer layers len lhead lp ltail margin minlen mode mclimit model name newrank nodesep nojustify
-    nslimit nslimit1 normalize ordering orientation outputorder overlap pack packmode pad page
-    pagedir pencolor penwidth peripheries pin pos quantum rank rankdir ranksep ratio rects regular
-    remincross root rotate samehead samepoint sametail samplepoints sep shape shapefile showboxes
-    sides size skew sortv splines start style stylesheet tailclip tailhref taillabel tailport
-    tailtarget tailtooltip tailurl target tooltip truecolor url vertices viewport voro_margin
-    weight width xdotversion xlabel xlp z
-    """.split()
-)
+    group headclip headhref headlabel headport headtarget headtooltip headurl height href id
+    image imagepos imagescale k label label_scheme labelangle labeldistance labelfloat
+    labelfontcolor labelfontname labelfontsize labelhref labeljust labelloc labeltarget
+    labeltooltip labelurl landscape layer layers len lhead lp ltail margin minlen mode mclimit
+    model name newrank nodesep nojustify nslimit nslimit1 normalize ordering orientation
+    outputorder overlap pack packmode pad page pagedir pencolor penwidth peripheries pin pos
+    quantum rank rankdir ranksep ratio rects regular remincross root rotate samehead samepoint
+    sametail samplepoints sep shape shapefile showboxes sides size skew sortv splines start
+    style stylesheet tailclip tailhref taillabel tailport tailtarget tailtooltip tailurl target
+    tooltip truecolor url vertices viewport voro_margin weight width xdotversion xlabel xlp z
+"""
+DRAWING = frozenset(_DRAWING.split())
 """Attributes of drawings, which say nothing about the computation; ``name`` only numbers edges."""
