@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import networkx as nx
-
 from octopus.hw.layouts.block import BlockKind, Combine, Comparison
 
 from ..kernels.task import DTYPES, Array, Operand, Task
@@ -161,16 +159,18 @@ class Flow:
 class Workflow:
     """A workflow graph. Blocks, flows and tensors keep the order in which they were added.
 
-    ``graph`` is the ``networkx.MultiDiGraph``; ``tensors`` are by name. ``validated`` is set by
-    :func:`validate` and holds until something is added.
+    ``tensors`` are by name. ``validated`` is set by :func:`validate` and holds until something is
+    added.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=name)
         self.tensors: dict[str, Tensor] = {}
         self.validated = False
-        self._flows: dict[tuple[str, bool], list[Flow]] = {}
+        self._blocks: dict[str, Block] = {}
+        # By block, then by neighbour: flows to the same one follow each other.
+        self._out: dict[str, dict[str, list[Flow]]] = {}
+        self._in: dict[str, dict[str, list[Flow]]] = {}
 
     def add_tensor(self, tensor: Tensor) -> None:
         """Add a tensor.
@@ -189,9 +189,10 @@ class Workflow:
         Raises:
             WorkflowError: the name is taken.
         """
-        if block.name in self.graph:
+        if block.name in self._blocks:
             raise WorkflowError(f"block {block.name}: there are two of this name")
-        self.graph.add_node(block.name, block=block)
+        self._blocks[block.name] = block
+        self._out[block.name], self._in[block.name] = {}, {}
         self.validated = False
 
     def add_flow(self, flow: Flow) -> None:
@@ -201,43 +202,36 @@ class Workflow:
             WorkflowError: a block does not exist.
         """
         for name in (flow.origin, flow.target):
-            if name not in self.graph:
+            if name not in self._blocks:
                 raise WorkflowError(
                     f"block {name}: a flow from {flow.origin} to {flow.target} names it, "
                     "but it does not exist"
                 )
-        self.graph.add_edge(flow.origin, flow.target, flow=flow)
+        self._out[flow.origin].setdefault(flow.target, []).append(flow)
+        self._in[flow.target].setdefault(flow.origin, []).append(flow)
         self.validated = False
-        self._flows.clear()
 
     @property
     def blocks(self) -> list[Block]:
         """All blocks."""
-        return [attributes["block"] for _, attributes in self.graph.nodes(data=True)]
+        return list(self._blocks.values())
 
     @property
     def flows(self) -> list[Flow]:
         """All flows."""
-        return [flow for block in self.graph for flow in self.flows_out(block)]
+        return [flow for block in self._blocks for flow in self.flows_out(block)]
 
     def block(self, name: str) -> Block:
         """The block of that name."""
-        found: Block = self.graph.nodes[name]["block"]
-        return found
+        return self._blocks[name]
 
     def flows_out(self, name: str) -> list[Flow]:
         """The flows that leave a block."""
-        key = name, True
-        if key not in self._flows:
-            self._flows[key] = [flow for _, _, flow in self.graph.out_edges(name, data="flow")]
-        return self._flows[key]
+        return [flow for flows in self._out[name].values() for flow in flows]
 
     def flows_in(self, name: str) -> list[Flow]:
         """The flows that enter a block."""
-        key = name, False
-        if key not in self._flows:
-            self._flows[key] = [flow for _, _, flow in self.graph.in_edges(name, data="flow")]
-        return self._flows[key]
+        return [flow for flows in self._in[name].values() for flow in flows]
 
     def of_kind(self, kind: BlockKind) -> list[Block]:
         """The blocks of one kind."""

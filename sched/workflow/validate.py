@@ -1,6 +1,6 @@
 """Refuses workflows with a fault, naming the block and the reason."""
 
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockKind, Comparison
@@ -156,7 +156,12 @@ def _check_tensors(workflow: Workflow) -> None:
 
 
 def _check_reached(workflow: Workflow) -> None:
-    reached = nx.descendants(workflow.graph, workflow.source.name) | {workflow.source.name}
+    reached = {workflow.source.name}
+    waiting = [workflow.source.name]
+    while waiting:
+        targets = {flow.target for flow in workflow.flows_out(waiting.pop())}
+        waiting += targets - reached
+        reached |= targets
     for block in workflow.blocks:
         if block.name not in reached:
             raise _refuse(block, "no path leads to it from the source")
@@ -164,17 +169,17 @@ def _check_reached(workflow: Workflow) -> None:
 
 def _check_cycles(workflow: Workflow) -> None:
     """Every cycle must pass the *again* arm of a loop."""
-    forward: nx.DiGraph[str] = nx.DiGraph()
+    forward: TopologicalSorter[str] = TopologicalSorter()
     for flow in workflow.flows:
         again = workflow.block(flow.origin).kind is BlockKind.LOOP and flow.arm == 1
         if not again:
-            forward.add_edge(flow.origin, flow.target)
+            forward.add(flow.target, flow.origin)
     try:
-        cycle = nx.find_cycle(forward)
-    except nx.NetworkXNoCycle:
-        return
-    names = " -> ".join([edge[0] for edge in cycle] + [cycle[0][0]])
-    raise WorkflowError(f"block {cycle[0][0]}: a cycle without a loop block: {names}")
+        forward.prepare()
+    except CycleError as error:
+        cycle: list[str] = error.args[1]
+        names = " -> ".join(cycle)
+        raise WorkflowError(f"block {cycle[0]}: a cycle without a loop block: {names}") from None
 
 
 def check_tables(workflow: Workflow, config: OctopusConfig) -> None:

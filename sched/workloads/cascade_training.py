@@ -3,19 +3,20 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from threadpoolctl import threadpool_limits
 
 from ..kernels.task import Array
 from . import digits, quantise
 from .cache import cached_arrays
 from .digits import Digits
 from .quantise import QuantisedLayer, quantise_network, run_network
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
 
 SEED = 7
 EPOCHS = 150
@@ -67,7 +68,7 @@ def train(small_hidden: Sequence[int], large_hidden: Sequence[int]) -> CascadeMo
     key = {
         "small": list(small_hidden),
         "large": list(large_hidden),
-        "versions": [np.__version__, sklearn.__version__],
+        "versions": [np.__version__, version("scikit-learn")],
         "sources": [Path(source).read_text() for source in sources],
     }
     return _unpack(cached_arrays("cascade", key, lambda: _train(small_hidden, large_hidden)))
@@ -95,8 +96,12 @@ def _train(small_hidden: Sequence[int], large_hidden: Sequence[int]) -> dict[str
     return arrays
 
 
-def _fit(data: Digits, hidden: Sequence[int]) -> MLPClassifier:
+def _fit(data: Digits, hidden: Sequence[int]) -> "MLPClassifier":
     """A float network, trained for a fixed number of epochs."""
+    from sklearn.exceptions import ConvergenceWarning  # seconds to import: only who trains waits
+    from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
+
     network = MLPClassifier(
         tuple(hidden), random_state=SEED, max_iter=EPOCHS, n_iter_no_change=EPOCHS
     )

@@ -1,10 +1,12 @@
 """Real handwritten digits: scikit-learn's bundled set, 1,797 images of 8 x 8 pixels."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from importlib.metadata import version
 
 import numpy as np
 
 from ..kernels.task import Array
+from .cache import cached_arrays
 
 PIXEL_SCALE = 1 / 16
 """What a step of a pixel is worth: pixels are 0 to 16 and enter as they are."""
@@ -26,7 +28,15 @@ class Digits:
 
 def load() -> Digits:
     """The set: 30 % to test; of the rest a quarter to calibrate. Always the same split."""
-    from sklearn.datasets import load_digits  # a second to import: only who needs it waits
+    key = {"seed": SPLIT_SEED, "versions": [np.__version__, version("scikit-learn")]}
+    names = [field.name for field in fields(Digits)]
+    arrays = cached_arrays("digits", key, lambda: dict(zip(names, astuple(_split()), strict=True)))
+    return Digits(**arrays)
+
+
+def _split() -> Digits:
+    """The same, not from the cache."""
+    from sklearn.datasets import load_digits  # seconds to import: only who needs it waits
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
