@@ -292,11 +292,15 @@ class OctopusConfig(_Section):
             ConfigurationError: no such preset or file, or its content is invalid.
         """
         if str(source) in PRESETS:
-            text = resources.files("octopus.hw.presets").joinpath(f"{source}.toml").read_text()
+            text = (
+                resources.files("octopus.hw.presets")
+                .joinpath(f"{source}.toml")
+                .read_text(encoding="utf-8")
+            )
             return cls.from_toml(text, f"preset {source}")
         path = Path(source)
         try:
-            return cls.from_toml(path.read_text(), str(path))
+            return cls.from_toml(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text file"
             raise ConfigurationError(

@@ -22,6 +22,6 @@ def exclusive(folder: Path) -> Iterator[None]:
     The folder's parent is made, the folder itself is not.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+    with folder.with_name(f"{folder.name}.lock").open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

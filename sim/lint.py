@@ -52,7 +52,7 @@ def lint(folder: Path, top: str, progress: Callable[[str], None] = lambda step: 
         LintError: a tool objects.
         ToolchainError: Verilator or what it needs is missing.
     """
-    files = [folder / name for name in (folder / "filelist.f").read_text().split()]
+    files = [folder / name for name in (folder / "filelist.f").read_text(encoding="utf-8").split()]
     checks: dict[str, tuple[bool, Callable[[list[Path], str], None]]] = {
         "verilator": (True, _verilator),
         "yosys": (find_spec("pyosys") is not None, _yosys),
@@ -79,7 +79,7 @@ def _verilator(files: list[Path], top: str) -> None:
 
 def _is_small(folder: Path) -> bool:
     """Whether the folder's chip is small enough to be flattened."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return sum(module["instances"] for module in manifest["modules"]) <= FLAT_INSTANCES
 
 
@@ -97,7 +97,7 @@ def _each_alone(files: list[Path], check: Callable[[str, list[str]], None]) -> N
 
 def _write_shell(module: Path, folder: Path) -> Path:
     """A module with the ports of ``module`` and nothing inside, as a file in ``folder``."""
-    text = module.read_text()
+    text = module.read_text(encoding="utf-8")
     header = next(match for match in _HEADER.finditer(text) if match.group(1) == module.stem)
     end = text.index("\nendmodule", header.end())
     lines = [
@@ -107,7 +107,7 @@ def _write_shell(module: Path, folder: Path) -> Path:
         "endmodule",
     ]
     shell = folder / module.name
-    shell.write_text("\n".join(lines) + "\n")
+    shell.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return shell
 
 
@@ -149,7 +149,8 @@ def _run(name: str, command: list[str], folder: Path | None = None) -> None:
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         lines = done.stdout.splitlines()

@@ -55,7 +55,7 @@ def read_dot(path: Path) -> Graph:
         CompileError: the file cannot be read, or as :func:`parse_dot`.
     """
     try:
-        return parse_dot(path.read_text(), path.stem)
+        return parse_dot(path.read_text(encoding="utf-8"), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         raise CompileError(f"{path}: {error}") from None
 

@@ -257,7 +257,7 @@ def save(workflow: Workflow, path: str | Path) -> None:
     Raises:
         ValueError: as :func:`to_json`. OSError: the file cannot be written.
     """
-    Path(path).write_text(to_json(workflow))
+    Path(path).write_text(to_json(workflow), encoding="utf-8")
 
 
 def load(path: str | Path) -> Workflow:
@@ -267,7 +267,7 @@ def load(path: str | Path) -> Workflow:
         WorkflowError: as :func:`from_json`, or the file cannot be read.
     """
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise WorkflowError(f"{path}: {reason}") from None

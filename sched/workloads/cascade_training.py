@@ -69,7 +69,7 @@ def train(small_hidden: Sequence[int], large_hidden: Sequence[int]) -> CascadeMo
         "small": list(small_hidden),
         "large": list(large_hidden),
         "versions": [np.__version__, version("scikit-learn")],
-        "sources": [Path(source).read_text() for source in sources],
+        "sources": [Path(source).read_text(encoding="utf-8") for source in sources],
     }
     return _unpack(cached_arrays("cascade", key, lambda: _train(small_hidden, large_hidden)))
 
