@@ -7,17 +7,24 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from octopus.cache import cache_folder, exclusive
+from octopus.cache import cache_folder, is_whole, kept
 from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import EmittedModule, emit, write
 from octopus.hw.library import Block
 
-from .toolchain import ToolchainError, environment, verilator_root, verilator_version
+from .toolchain import (
+    ToolchainError,
+    environment,
+    run_tool,
+    verilator_root,
+    verilator_version,
+)
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 LIBRARY = "libchip.so"
@@ -73,18 +80,40 @@ def build_chip(
     If nothing of the generator changed since the library was built, nothing is emitted either.
     Parameters and errors as for :func:`build_library`.
     """
+    if library := cached_library(config, features):
+        return library
     environment()
-    known = cache_folder() / f"{config.name}_{_generator_digest(config, features)}.known"
-    if known.exists():
-        library = cache_folder() / known.read_text() / LIBRARY
-        if library.exists():
-            return library
     progress("emitting Verilog")
     from octopus.hw.chip import Chip
 
     library = build_library(Chip(config), config.model_dump(), features, progress)
-    known.write_text(library.parent.name)
+    with suppress(OSError):
+        _known(config, features).write_text(library.parent.name, encoding="utf-8")
     return library
+
+
+def cached_library(config: OctopusConfig, features: Features = PLAIN) -> Path | None:
+    """What :func:`build_chip` gives if it is in the cache and whole, found without any tool."""
+    try:
+        folder = cache_folder() / _known(config, features).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return folder / LIBRARY if is_whole(folder, [LIBRARY]) else None
+
+
+def check_tools(config: OctopusConfig, features: Features = PLAIN) -> None:
+    """To be called before long work of other kinds: whether :func:`build_chip` has what it needs.
+
+    Raises:
+        ToolchainError: a program is missing, and the library is not in the cache.
+    """
+    if cached_library(config, features) is None:
+        environment()
+
+
+def _known(config: OctopusConfig, features: Features) -> Path:
+    """A file that names the cached folder."""
+    return cache_folder() / f"{config.name}_{_generator_digest(config, features)}.known"
 
 
 def build_library(
@@ -106,24 +135,23 @@ def build_library(
         ToolchainError: a program or header is missing, or the build failed (the message says
             where its log is).
     """
-    tools = environment()
     modules = emit(top)
     folder = cache_folder() / f"{modules[-1].name}_{_content(modules, features)}"
-    library = folder / LIBRARY
-    with exclusive(folder):
-        if not library.exists():
-            if features.trace:
-                _check_trace_headers(tools)
-            shutil.rmtree(folder, ignore_errors=True)
-            write(modules, folder / "verilog", configuration)
-            _compile(modules, folder, features, tools, progress)
-    return library
+
+    def make(work: Path, log: Path) -> None:
+        tools = environment()
+        if features.trace:
+            _check_trace_headers(tools)
+        write(modules, work / "verilog", configuration)
+        _compile(modules, work, log, features, tools, progress)
+
+    return kept(folder, [LIBRARY], make, progress) / LIBRARY
 
 
 def _generator_digest(config: OctopusConfig, features: Features) -> str:
     """A digest of all that decides what :func:`build_chip` builds, found without building it."""
     hardware = Path(__file__).parent.parent / "hw"
-    sources = [path.read_text() for path in sorted(hardware.rglob("*.py"))]
+    sources = [path.read_text(encoding="utf-8") for path in sorted(hardware.rglob("*.py"))]
     return _digest([*sources, config.model_dump_json(), version("amaranth"), *_recipe(features)])
 
 
@@ -135,7 +163,11 @@ def _content(modules: list[EmittedModule], features: Features) -> str:
 def _recipe(features: Features) -> list[str]:
     """How Verilog becomes a library."""
     recipe = [HARNESS, Path(__file__)]
-    return [*(path.read_text() for path in recipe), verilator_version(), repr(features)]
+    return [
+        *(path.read_text(encoding="utf-8") for path in recipe),
+        verilator_version(),
+        repr(features),
+    ]
 
 
 def _digest(parts: list[str]) -> str:
@@ -145,7 +177,7 @@ def _digest(parts: list[str]) -> str:
 def _check_trace_headers(tools: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         probe = Path(scratch) / "probe.cpp"
-        probe.write_text(TRACE_PROBE)
+        probe.write_text(TRACE_PROBE, encoding="utf-8")
         found = subprocess.run(["g++", "-fsyntax-only", probe], env=tools, capture_output=True)
     if found.returncode:
         raise ToolchainError(
@@ -157,14 +189,14 @@ def _check_trace_headers(tools: dict[str, str]) -> None:
 def _compile(
     modules: list[EmittedModule],
     folder: Path,
+    log: Path,
     features: Features,
     tools: dict[str, str],
     progress: Progress,
 ) -> None:
-    """Verilate, compile and link; the library appears under its name only when complete."""
+    """Verilate, compile and link."""
     objects = folder / "build"
     objects.mkdir()
-    log = folder / "build.log"
     units = sum(m.instances for m in modules if m.name.startswith("octopus_task_block_unit"))
     command = [str(verilator_root() / "bin" / "verilator"), *VERILATOR_ARGUMENTS]
     command += ["--prefix", MODEL, "--top-module", modules[-1].name, "--Mdir", str(objects)]
@@ -175,13 +207,13 @@ def _compile(
         command += ["--hierarchical", str(_hierarchy_file(modules, folder))]
     command += [str(folder / "verilog" / f"{module.name}.v") for module in modules]
     progress("translating Verilog to C++")
-    _run(command, objects, tools, log)
+    run_tool(command, objects, tools, log)
     progress("compiling C++ (minutes for a large chip, once)")
     makefile = f"{MODEL}_hier.mk" if in_parts else f"{MODEL}.mk"
     jobs = str(os.cpu_count() or 1)
     fast = "-O1" if features.optimised else "-O0"
     optimise = [f"OPT_FAST={fast}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
-    _run(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
+    run_tool(["make", "-j", jobs, "-f", makefile, *optimise], objects, tools, log)
     progress("linking")
     _link(folder, objects, features, tools, log)
 
@@ -190,7 +222,6 @@ def _link(
     folder: Path, objects: Path, features: Features, tools: dict[str, str], log: Path
 ) -> None:
     root = verilator_root() / "include"
-    partial = folder / "partial.so"
     command = ["g++", "-std=c++17", "-O2", "-fPIC", "-shared", f"-DMODEL={MODEL}"]
     command += [f'-DMODEL_HEADER="{MODEL}.h"', "-DVERILATOR=1"]
     command += [f"-I{objects}", f"-I{root}", f"-I{root / 'vltstd'}", str(HARNESS)]
@@ -200,8 +231,7 @@ def _link(
     archives = sorted(str(path) for path in objects.rglob("*.a"))
     command += ["-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-latomic"]
     command += ["-llz4", "-lz"] if features.trace else []
-    _run([*command, "-o", str(partial)], objects, tools, log)
-    partial.rename(folder / LIBRARY)
+    run_tool([*command, "-o", str(folder / LIBRARY)], objects, tools, log)
     shutil.rmtree(objects)
 
 
@@ -210,14 +240,5 @@ def _hierarchy_file(modules: list[EmittedModule], folder: Path) -> Path:
     blocks = [m.name for m in modules if m.name.startswith("octopus_task_block_unit")]
     path = folder / "hierarchy.vlt"
     lines = [f'hier_block -module "{name}"\n' for name in blocks]
-    path.write_text("`verilator_config\n" + "".join(lines))
+    path.write_text("`verilator_config\n" + "".join(lines), encoding="utf-8")
     return path
-
-
-def _run(command: list[str], folder: Path, tools: dict[str, str], log: Path) -> None:
-    with log.open("a") as file:
-        file.write(" ".join(command) + "\n")
-        file.flush()
-        done = subprocess.run(command, cwd=folder, env=tools, stdout=file, stderr=file)
-    if done.returncode:
-        raise ToolchainError(f"{Path(command[0]).name} failed: see {log}")

@@ -10,9 +10,9 @@ from octopus.sched.kernels.plan import Computation
 from octopus.sched.kernels.plan_program import PlanProgram, PlanRun, lay_out, run
 from octopus.sched.kernels.registry import find_kernel
 
+from .build import check_tools
 from .chip import Chip
 from .driver import ChipDriver
-from .toolchain import environment
 from .trace import intervals, run_cycles
 
 MACS_A_PE = 4
@@ -110,7 +110,7 @@ def run_computation(
 ) -> KernelResult:
     """As :func:`run_kernel`, of a kernel with its parameters."""
     program = lay_out(computation, config)
-    environment()
+    check_tools(config)
     arrays = computation.random_inputs(seed)
     outputs, value = computation.reference(*arrays)
     with Chip.build(config, False, step) as chip:
