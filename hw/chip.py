@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .cluster.cluster import MESSAGE_CLASSES, SIDES, Cluster, link_watch, network_endpoint
 from .config import OctopusConfig
 from .host.bridge import HostBridge
+from .layouts.activity import ActivityMap
 from .library import Block, add_block
 from .noc.link import Port
 from .noc.link_pipeline import join_link
@@ -27,9 +28,10 @@ class Chip(Block):
     Ports
     -----
     The host bridge's AXI4-Lite and AXI4 slave ports and ``interrupt_line`` (see ``HostBridge``).
-    activity (out): a word a Task Block Unit with its :class:`Activity` in the low bits, counted
-        through the clusters row by row; for traces.
+    activity (out): for traces: the words of :mod:`octopus.hw.layouts.activity`.
     link_activity (out): a word a cluster, row by row, with its ``link_active`` in the low bits.
+    word_activity (out): a word a cluster, row by row: four bits a Task Block Unit, a
+        :class:`~.layouts.activity.WordKind` each.
 
     Timing and errors: see ``HostBridge``.
     Source: arXiv 2405.17221, the architecture's overview.
@@ -37,6 +39,7 @@ class Chip(Block):
 
     def __init__(self, config: OctopusConfig) -> None:
         self.config = config
+        self._map = ActivityMap(config.task_block_units, config.clusters)
         self._bridge = host = HostBridge(config)
         self._host_ports = [
             name for name in host.signature.members if name in ("axil", "axi", "interrupt_line")
@@ -44,8 +47,9 @@ class Chip(Block):
         super().__init__(
             {
                 **{name: host.signature.members[name] for name in self._host_ports},
-                "activity": Out(data.ArrayLayout(32, config.task_block_units)),
+                "activity": Out(data.ArrayLayout(32, self._map.words)),
                 "link_activity": Out(data.ArrayLayout(32, config.clusters)),
+                "word_activity": Out(data.ArrayLayout(32, config.clusters)),
             },
             config=config,
         )
@@ -65,10 +69,7 @@ class Chip(Block):
                 cluster = clusters[x, y] = Cluster(self.config)
                 add_block(m, platform, f"cluster_{x}_{y}", cluster)
                 m.d.comb += [cluster.x.eq(x), cluster.y.eq(y)]
-                m.d.comb += self.link_activity[x + y * columns].eq(cluster.link_active)
-                for index, activity in enumerate(cluster.activity):
-                    unit = (x + y * columns) * len(cluster.activity) + index
-                    m.d.comb += self.activity[unit].eq(Value.cast(activity))
+                self._watch(m, x + y * columns, cluster)
         for place in clusters:
             for side in SIDES:
                 if _next_to(place, side) in clusters:
@@ -76,6 +77,23 @@ class Chip(Block):
                         self._join(m, platform, network, clusters, place, side)
         self._host(m, platform, clusters)
         return m
+
+    def _watch(self, m: Module, number: int, cluster: Cluster) -> None:
+        """Show what a cluster does."""
+        places, units = self._map, len(cluster.activity)
+        m.d.comb += [
+            self.link_activity[number].eq(cluster.link_active),
+            self.word_activity[number].eq(Cat(cluster.word_active)),
+            self.activity[places.event(number)].eq(Value.cast(cluster.control_event)),
+            self.activity[places.detail(number)].eq(Value.cast(cluster.control_detail)),
+        ]
+        for index in range(units):
+            unit = number * units + index
+            m.d.comb += [
+                self.activity[unit].eq(Value.cast(cluster.activity[index])),
+                self.activity[places.progress(unit)].eq(Value.cast(cluster.progress[index])),
+                self.activity[places.taken(unit)].eq(Value.cast(cluster.taken[index])),
+            ]
 
     def _host(self, m: Module, platform: Any, clusters: dict[tuple[int, int], Cluster]) -> None:
         """The host bridge and its network endpoints."""

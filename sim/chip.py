@@ -8,7 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.activity import ActivityMap, WordKind
 
 from .build import Features, Progress, build_chip
 from .transport import BusError
@@ -16,6 +20,12 @@ from .transport import BusError
 RESET_CYCLES = 4
 LINKS = 8
 """Links that leave a cluster: two networks, four sides."""
+
+MOST_UNITS = 8
+"""Task Block Units that a cluster may have: so many have places in the counts of words."""
+
+EVENT = np.dtype([("cycle", np.uint64), ("word", np.uint32), ("activity", np.uint32)])
+"""A change of a word of the chip's output ``activity``."""
 
 FOR_EVER = (1 << 64) - 1
 _STATE_HEADER = b"verilatorsave"
@@ -31,14 +41,6 @@ class WaitEnd(enum.Enum):
     EVENT = 2
 
 
-class _Event(ctypes.Structure):
-    _fields_ = [
-        ("cycle", ctypes.c_uint64),
-        ("unit", ctypes.c_uint32),
-        ("activity", ctypes.c_uint32),
-    ]
-
-
 @dataclass(frozen=True)
 class ActivityEvent:
     """What a Task Block Unit does changed.
@@ -47,7 +49,7 @@ class ActivityEvent:
     ----------
     cycle: the first cycle with the new activity.
     unit: Task Block Unit, counted through the clusters row by row.
-    activity: bits of ``hw.tbu.activity.Activity``.
+    activity: bits of ``hw.layouts.activity.Activity``.
     """
 
     cycle: int
@@ -61,6 +63,7 @@ def _load(path: Path) -> ctypes.CDLL:
     signatures: dict[str, tuple[object, list[object]]] = {
         "create": (handle, [word, word]),
         "flits": (ctypes.POINTER(ctypes.c_uint64), [handle]),
+        "words": (ctypes.POINTER(ctypes.c_uint64), [handle]),
         "destroy": (None, [handle]),
         "reset": (None, [handle, word]),
         "cycles": (ctypes.c_uint64, [handle]),
@@ -71,7 +74,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "write_memory": (ctypes.c_int, [handle, word, words, word]),
         "read_memory": (ctypes.c_int, [handle, word, words, word]),
         "event_count": (ctypes.c_uint64, [handle]),
-        "events": (ctypes.POINTER(_Event), [handle]),
+        "events": (handle, [handle]),
         "trace": (ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64]),
         "wait_event": (ctypes.c_int, [handle, ctypes.c_uint64]),
         "save": (ctypes.c_int, [handle, ctypes.c_char_p]),
@@ -91,12 +94,20 @@ class Chip:
     ----------
     library: what ``sim.build`` built.
     task_block_units, clusters: on the whole chip.
+    activity_words: of its output ``activity``; those of the Task Block Units, unless told.
     """
 
-    def __init__(self, library: Path, task_block_units: int, clusters: int) -> None:
+    def __init__(
+        self,
+        library: Path,
+        task_block_units: int,
+        clusters: int,
+        activity_words: int | None = None,
+    ) -> None:
         self._library = _load(library)
-        self._clusters = clusters
-        self._handle: int | None = self._library.octopus_create(task_block_units, clusters)
+        self._units, self._clusters = task_block_units, clusters
+        words = task_block_units if activity_words is None else activity_words
+        self._handle: int | None = self._library.octopus_create(words, clusters)
         self.reset()
 
     @classmethod
@@ -122,6 +133,7 @@ class Chip:
             build_chip(config, Features(trace, savable), progress),
             config.task_block_units,
             config.clusters,
+            ActivityMap(config.task_block_units, config.clusters).words,
         )
 
     def __enter__(self) -> Self:
@@ -159,7 +171,7 @@ class Chip:
         return bool(self._library.octopus_wait(self._handle, limit_cycles))
 
     def wait_for_event(self, limit_cycles: int) -> WaitEnd:
-        """Run until a unit's activity changes or the interrupt is high, or for ``limit_cycles``."""
+        """Run until activity changes, the interrupt is high, or ``limit_cycles`` are over."""
         return WaitEnd(self._library.octopus_wait_event(self._handle, limit_cycles))
 
     def save(self, path: Path) -> None:
@@ -225,12 +237,20 @@ class Chip:
         return list(block)
 
     def events(self) -> list[ActivityEvent]:
-        """Changes of activity since reset, oldest first."""
+        """Changes of the units' activity since reset, oldest first."""
+        found = self.recorded()
+        found = found[found["word"] < self._units]
+        return [ActivityEvent(*event) for event in found.tolist()]
+
+    def recorded(self) -> NDArray[np.void]:
+        """All changes of words of ``activity`` since reset, oldest first: an array of ``EVENT``."""
         count = self._library.octopus_event_count(self._handle)
-        first = self._library.octopus_events(self._handle)
-        return [
-            ActivityEvent(first[i].cycle, first[i].unit, first[i].activity) for i in range(count)
-        ]
+        if not count:
+            return np.empty(0, EVENT)
+        size = count * EVENT.itemsize
+        return np.frombuffer(
+            ctypes.string_at(self._library.octopus_events(self._handle), size), EVENT
+        )
 
     def link_flits(self) -> list[list[int]]:
         """Flits that left each cluster since reset: for each network, by its four sides.
@@ -239,6 +259,13 @@ class Chip:
         """
         first = self._library.octopus_flits(self._handle)
         return [list(first[LINKS * i : LINKS * (i + 1)]) for i in range(self._clusters)]
+
+    def words_moved(self) -> NDArray[np.uint64]:
+        """Words that each Task Block Unit moved since reset: (units, ``WordKind``)."""
+        first = self._library.octopus_words(self._handle)
+        shape = (self._clusters, MOST_UNITS, len(WordKind))
+        counts = np.ctypeslib.as_array(first, shape)[:, : self._units // self._clusters]
+        return counts.reshape(self._units, len(WordKind)).copy()
 
     def start_trace(self, path: Path, first: int = 0, end: int = FOR_EVER) -> None:
         """Record an FST waveform into ``path`` until :meth:`stop_trace`.

@@ -4,6 +4,7 @@
 // FST, with SAVABLE it can save and restore its state.
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,7 @@ namespace {
 
 constexpr int kTimeout = -1;
 constexpr uint32_t kLinks = 8;               // of a cluster: two networks, four sides
+constexpr uint32_t kWords = 32;              // of a cluster: four kinds of words of up to eight TBUs
 constexpr uint32_t kPrivileged = 1;          // AxPROT of every access
 constexpr uint64_t kAccessLimit = 1u << 20;  // cycles after which an access is given up
 constexpr uint32_t kBurstBeats = 256;        // an AXI4 INCR burst's most
@@ -31,7 +33,7 @@ constexpr uint32_t kBoundary = 4096;         // a burst must not cross it
 
 struct Event {
     uint64_t cycle;
-    uint32_t unit;
+    uint32_t word;
     uint32_t activity;
 };
 
@@ -39,10 +41,10 @@ struct Chip {
     std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
     std::unique_ptr<MODEL> top = std::make_unique<MODEL>(context.get());
     uint64_t cycle = 0;
-    uint32_t units = 0;
-    std::vector<uint32_t> activity;
+    std::vector<uint32_t> activity;  // the words shown last
     std::vector<Event> events;
     std::vector<uint64_t> flits;  // that left by each link, kLinks a cluster
+    std::vector<uint64_t> words;  // that TBUs moved, kWords a cluster
 #ifdef TRACE
     std::unique_ptr<VerilatedFstC> trace;
     uint64_t trace_first = 0;  // recorded cycles: from this one on
@@ -76,16 +78,24 @@ struct Chip {
 
     void record() {
         const auto* now = reinterpret_cast<const uint32_t*>(&top->activity);
-        for (uint32_t unit = 0; unit < units; ++unit) {
-            if (now[unit] != activity[unit]) {
-                activity[unit] = now[unit];
-                events.push_back({cycle, unit, now[unit]});
+        const uint32_t count = activity.size();
+        if (std::memcmp(now, activity.data(), count * sizeof *now)) {
+            for (uint32_t word = 0; word < count; ++word) {
+                if (now[word] != activity[word]) {
+                    activity[word] = now[word];
+                    events.push_back({cycle, word, now[word]});
+                }
             }
         }
-        const auto* links = reinterpret_cast<const uint32_t*>(&top->link_activity);
-        for (size_t first = 0; first < flits.size(); first += kLinks) {
-            for (uint32_t left = *links++; left; left &= left - 1)
-                ++flits[first + __builtin_ctz(left)];
+        tally(reinterpret_cast<const uint32_t*>(&top->link_activity), flits, kLinks);
+        tally(reinterpret_cast<const uint32_t*>(&top->word_activity), words, kWords);
+    }
+
+    // Count the bits that are set in a word for each `bits` counts.
+    static void tally(const uint32_t* shown, std::vector<uint64_t>& counts, uint32_t bits) {
+        for (size_t first = 0; first < counts.size(); first += bits) {
+            for (uint32_t left = *shown++; left; left &= left - 1)
+                ++counts[first + __builtin_ctz(left)];
         }
     }
 
@@ -164,11 +174,12 @@ int read_burst(Chip& chip, uint32_t address, uint32_t* words, uint32_t beats) {
 
 extern "C" {
 
-void* octopus_create(uint32_t units, uint32_t clusters) {
+// `activity_words`: of the output `activity`.
+void* octopus_create(uint32_t activity_words, uint32_t clusters) {
     auto* chip = new Chip;
     chip->flits.assign(kLinks * clusters, 0);
-    chip->units = units;
-    chip->activity.assign(units, 0);
+    chip->words.assign(kWords * clusters, 0);
+    chip->activity.assign(activity_words, 0);
     auto& top = chip->top;
     LITE(awprot) = LITE(arprot) = FULL(awprot) = FULL(arprot) = kPrivileged;
     return chip;
@@ -192,6 +203,7 @@ void octopus_reset(void* handle, uint32_t cycles) {
     chip.cycle = 0;
     chip.events.clear();
     chip.flits.assign(chip.flits.size(), 0);
+    chip.words.assign(chip.words.size(), 0);
 }
 
 uint64_t octopus_cycles(void* handle) { return static_cast<Chip*>(handle)->cycle; }
@@ -282,12 +294,12 @@ int octopus_read_memory(void* handle, uint32_t address, uint32_t* words, uint32_
     return worst;
 }
 
-// Recorded changes of the units' activity, oldest first.
+// Recorded changes of the words of activity, oldest first.
 uint64_t octopus_event_count(void* handle) { return static_cast<Chip*>(handle)->events.size(); }
 
 const Event* octopus_events(void* handle) { return static_cast<Chip*>(handle)->events.data(); }
 
-// Run until a unit's activity changes or the interrupt is high, at most `limit` cycles:
+// Run until a word of activity changes or the interrupt is high, at most `limit` cycles:
 // 2 for a change, 1 for the interrupt, 0 for the limit.
 int octopus_wait_event(void* handle, uint64_t limit) {
     auto& chip = *static_cast<Chip*>(handle);
@@ -312,9 +324,10 @@ int octopus_save(void* handle, const char* path) {
     const uint64_t count = chip.events.size();
     file.write(&chip.cycle, sizeof chip.cycle);
     file.write(&count, sizeof count);
-    file.write(chip.activity.data(), chip.units * sizeof(uint32_t));
+    file.write(chip.activity.data(), chip.activity.size() * sizeof(uint32_t));
     file.write(chip.events.data(), count * sizeof(Event));
     file.write(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
+    file.write(chip.words.data(), chip.words.size() * sizeof(uint64_t));
     file.close();
     return 1;
 #else
@@ -336,9 +349,10 @@ int octopus_restore(void* handle, const char* path) {
     file.read(&chip.cycle, sizeof chip.cycle);
     file.read(&count, sizeof count);
     chip.events.resize(count);
-    file.read(chip.activity.data(), chip.units * sizeof(uint32_t));
+    file.read(chip.activity.data(), chip.activity.size() * sizeof(uint32_t));
     file.read(chip.events.data(), count * sizeof(Event));
     file.read(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
+    file.read(chip.words.data(), chip.words.size() * sizeof(uint64_t));
     file.close();
     return 1;
 #else
@@ -350,6 +364,9 @@ int octopus_restore(void* handle, const char* path) {
 
 // Flits that left by each link since reset, kLinks a cluster.
 const uint64_t* octopus_flits(void* handle) { return static_cast<Chip*>(handle)->flits.data(); }
+
+// Words that each TBU moved since reset, by kind, kWords a cluster.
+const uint64_t* octopus_words(void* handle) { return static_cast<Chip*>(handle)->words.data(); }
 
 // Start an FST recording of cycles `first` to before `end` (path given) or end it (null); 0 if the
 // library cannot record.

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import OctopusConfig
 from ..interfaces import ConfigurationPort
+from ..layouts.activity import ControlDetail, ControlEvent
 from ..layouts.block import BlockKind
 from ..layouts.command import ClusterEvent
 from ..layouts.descriptor import Status
@@ -59,6 +60,8 @@ class ControlBlockUnit(Block):
     closed: Out, a bit an instance: it is being aborted, its tasks are to be ended.
     prepare, prepare_units: Out, a TBU (one-hot) may prepare for this dispatch; forget: Out, pulse:
         what TBUs have prepared is out of date.
+
+    watched, watched_detail: Out, :class:`ControlEvent` and :class:`ControlDetail`, for traces.
 
     Timing: completion to ``dispatch`` of a successor task that a TBU has prepared, 4 cycles;
     through one control block, 6 cycles (each successor entry examined before the right one: one
@@ -120,6 +123,8 @@ class ControlBlockUnit(Block):
                 "prepare": Out(Dispatch),
                 "prepare_units": Out(task_block_units),
                 "forget": Out(1),
+                "watched": Out(ControlEvent),
+                "watched_detail": Out(ControlDetail),
             },
             tables=tables,
             task_block_units=task_block_units,
@@ -172,6 +177,7 @@ class ControlBlockUnit(Block):
         self._evaluate(m, event, event_valid, in_table, closed)
         self._control_instances(m, event, event_valid)
         self._report_events(m)
+        self._show(m, event, taken_valid)
         self._count(m, event, event_valid, in_table, closed)
         return m
 
@@ -363,6 +369,25 @@ class ControlBlockUnit(Block):
             events.y.eq(self.y),
             events.clear.eq(self.tables.events_clear),
             self.tables.events.eq(events.events),
+        ]
+
+    def _show(self, m: Module, event: Event, taken_valid: Signal) -> None:
+        """For traces: the event that is evaluated, and what comes of it."""
+        evaluator, shown, detail = self.evaluator, self.watched, self.watched_detail
+        firing = evaluator.firing
+        m.d.sync += shown.count.eq(shown.count ^ taken_valid)
+        m.d.comb += [
+            *(
+                getattr(shown, name).eq(getattr(event, name))
+                for name in ("event", "kind", "block", "instance")
+            ),
+            shown.task.eq(evaluator.task_valid),
+            shown.hint.eq(evaluator.hint_valid),
+            shown.fires.eq(evaluator.firing_valid),
+            shown.chooses.eq(evaluator.firing_valid & (firing.mode == FiringMode.ARM)),
+            detail.index.eq(event.index),
+            detail.status.eq(event.status),
+            detail.arm.eq(Mux(shown.chooses, firing.selector, 0)),
         ]
 
     def _count(

@@ -8,7 +8,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..cbu.control_block_unit import ControlBlockUnit
 from ..config import NetworkConfig, OctopusConfig
-from ..layouts.activity import Activity
+from ..layouts.activity import (
+    Activity,
+    ControlDetail,
+    ControlEvent,
+    Progress,
+    TakenTask,
+    WordKind,
+)
 from ..layouts.counters import LinkCount
 from ..layouts.memory import DATA_FLIT_BITS, RequestChannel
 from ..layouts.space import COORDINATE_BITS, ConfigurationRegion
@@ -86,7 +93,9 @@ class Cluster(Block):
     -----
     x, y (in): the cluster's coordinates, constant in operation.
     control_north_in, ... data_west_out: :class:`NetworkLink` of both networks, four sides.
-    activity (out, ``[TBU]``): what each Task Block Unit does, for traces.
+    activity, progress, taken (out, ``[TBU]``): what each Task Block Unit does, for traces.
+    control_event, control_detail (out): what the Control Block Unit does.
+    word_active (out, ``[TBU]``): which words it moved.
     link_active (out, a bit a network and side): a flit leaves the router there in this cycle.
 
     Timing: see the blocks inside; all ports but coordinates are registered.
@@ -106,6 +115,11 @@ class Cluster(Block):
                 "y": In(COORDINATE_BITS),
                 **links,
                 "activity": Out(Activity).array(config.cluster.task_block_units),
+                "progress": Out(Progress).array(config.cluster.task_block_units),
+                "taken": Out(TakenTask).array(config.cluster.task_block_units),
+                "word_active": Out(len(WordKind)).array(config.cluster.task_block_units),
+                "control_event": Out(ControlEvent),
+                "control_detail": Out(ControlDetail),
                 "link_active": Out(len(MESSAGE_CLASSES) * len(SIDES)),
             },
             config=config.model_dump(exclude={"name"}),
@@ -128,7 +142,11 @@ class Cluster(Block):
         self._tokens(m, unit, control)
         self._watch(m, platform, unit)
         m.d.comb += unit.unreachable.eq(Cat(control.unreachable, network.unreachable).any())
-        m.d.comb += unit.parity_error.eq(self._parity_errors.any())
+        m.d.comb += [
+            unit.parity_error.eq(self._parity_errors.any()),
+            self.control_event.eq(unit.watched),
+            self.control_detail.eq(unit.watched_detail),
+        ]
         flits = Signal(len(LinkCount))  # a cycle late: a flit of this cluster's own comes late
         m.d.sync += flits.eq(self._flits)
         regions = ConfigurationRegion
@@ -284,6 +302,9 @@ class Cluster(Block):
             block.counter_index.eq(table.counter_index),
             table.counters[index].eq(block.counter),
             self.activity[index].eq(block.activity),
+            self.progress[index].eq(block.progress),
+            self.taken[index].eq(block.taken),
+            self.word_active[index].eq(block.word_active),
         ]
 
     def _place(self, m: Module, block: Any) -> None:

@@ -2,13 +2,13 @@
 
 from typing import Any, TypeVar
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import OctopusConfig
 from ..interfaces import MemoryPort
-from ..layouts.activity import Activity, ActivityState
+from ..layouts.activity import Activity, ActivityState, Progress, Stage, TakenTask, WordKind
 from ..layouts.counters import COUNTERS, CycleCounter
 from ..layouts.region import RegionEntry
 from ..layouts.space import COORDINATE_BITS, OFFSET_BITS
@@ -65,7 +65,8 @@ class TaskBlockUnit(Block):
     run of these instances with ABORTED.
     regions: in, the region table; regions_changed: in, pulse, it has been written.
     counter_index: in, counter: out, one of :mod:`octopus.hw.layouts.counters`, a cycle later.
-    activity: out, :class:`Activity`.
+    activity, progress, taken: out, :class:`Activity`, :class:`Progress`, :class:`TakenTask`.
+    word_active: out, a bit a :class:`WordKind`: such a word was moved.
 
     Timing: see ``docs/tbu.md``. All outputs are registers but ``memory.response.ready``, which
     depends combinationally on ``memory.response.valid`` and the scratchpad's arbitration.
@@ -100,6 +101,9 @@ class TaskBlockUnit(Block):
                 "cancel": In(1),
                 "closed": In(self.instances),
                 "activity": Out(Activity),
+                "progress": Out(Progress),
+                "taken": Out(TakenTask),
+                "word_active": Out(len(WordKind)),
             },
             unit=self.unit,
             pea=self.pea,
@@ -116,6 +120,7 @@ class TaskBlockUnit(Block):
         self._join_memory(m)
         self._join_array(m, platform)
         self._report_activity(m)
+        self._report_progress(m)
         self._count(m)
         return m
 
@@ -332,3 +337,52 @@ class TaskBlockUnit(Block):
             self.activity.block.eq(runner.run_block),
             self.activity.instance.eq(runner.run_instance),
         ]
+        m.d.comb += self.activity.cause.eq(self.counters.counted)
+
+    def _report_progress(self, m: Module) -> None:
+        """Which borders tasks pass, which task is taken, which words move."""
+        fetcher, loader, gate = self.fetcher, self.loader, self.gate
+        borders: dict[Stage, Any] = {
+            Stage.DISPATCHED: self.dispatch,
+            Stage.TAKEN: fetcher.dispatch,
+            Stage.FETCHED: fetcher.task,
+            Stage.LOADED: loader.loaded,
+            Stage.ROOM: self.allocator.task,
+            Stage.PLACED: self.filler.task,
+            Stage.FILLED: self.filler.filled,
+            Stage.CONFIGURED: self.configurator.configured,
+            Stage.STARTED: gate.passed,
+            Stage.ENDED: self.runner.ended,
+            Stage.STORED: self.storer.stored,
+            Stage.COMPLETED: self.completion,
+        }
+        progress, taken, task = self.progress, self.taken, fetcher.task.payload
+        for stage, border in borders.items():
+            passed = progress.passed[stage]
+            m.d.sync += passed.eq(passed ^ _moves(border))
+        dropped = _moves(gate.passed) & gate.passed.payload.prepared
+        m.d.sync += [
+            progress.loads.eq(progress.loads ^ _moves(loader.memory.request)),
+            progress.drops.eq(progress.drops ^ dropped),
+            progress.draining.eq(self.runner.draining),
+        ]
+        # The fetcher holds them from the cycle in which ``passed`` says that it took the task.
+        m.d.comb += [
+            progress.shard.eq(task.shard),
+            *(
+                getattr(taken, name).eq(getattr(task, name))
+                for name in ("block", "instance", "index", "prepared")
+            ),
+        ]
+        clients = self.multiplexer.clients
+        m.d.sync += [
+            self.word_active[WordKind.DESCRIPTOR].eq(_moves(clients[0].response)),
+            self.word_active[WordKind.CONTEXT].eq(_moves(clients[1].response)),
+            self.word_active[WordKind.OPERAND].eq(_moves(clients[2].response)),
+            self.word_active[WordKind.RESULT].eq(_moves(self.storer.write)),
+        ]
+
+
+def _moves(border: Any) -> Value:
+    """A payload passes the stream in this cycle."""
+    return border.valid & border.ready

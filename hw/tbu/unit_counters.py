@@ -20,6 +20,7 @@ class UnitCounters(Block):
     completed: in, pulse, a task ended with ``status``.
     cycle: in, what this cycle goes to.
     index: in, which counter; value: out, it, a cycle later.
+    counted: out, ``cycle`` of the cycle before: what is being counted now.
 
     Timing: ``value`` is a register. Errors: none; an index without a counter gives zero.
     Source: own; indices as in :mod:`octopus.hw.layouts.counters`.
@@ -33,6 +34,7 @@ class UnitCounters(Block):
                 "cycle": In(CycleCounter),
                 "index": In(range(COUNTERS)),
                 "value": Out(COUNTER_BITS),
+                "counted": Out(CycleCounter),
             }
         )
 
@@ -45,10 +47,9 @@ class UnitCounters(Block):
         for member in Status:
             counters[member.value] = counter = Signal(COUNTER_BITS, name=member.name.lower())
             m.d.sync += counter.eq(counter + (completed & (status == member)))
-        cycle = Signal(CycleCounter)
-        m.d.sync += cycle.eq(self.cycle)
+        m.d.sync += self.counted.eq(self.cycle)
         for cause in CycleCounter:
             counters[cause] = counter = Signal(COUNTER_BITS, name=cause.name.lower())
-            m.d.sync += counter.eq(counter + (cycle == cause))
+            m.d.sync += counter.eq(counter + (self.counted == cause))
         m.d.sync += self.value.eq(Array(counters)[self.index])
         return m

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.activity import ActivityMap
 from octopus.sim.chip import Chip
 from octopus.sim.driver import ChipDriver
 
@@ -20,5 +21,6 @@ def two_clusters(**control_network: int) -> OctopusConfig:
 @contextmanager
 def driven(library: Path, config: OctopusConfig) -> Iterator[ChipDriver]:
     """A fresh chip of the library, behind its driver."""
-    with Chip(library, config.task_block_units, config.clusters) as chip:
+    units, clusters = config.task_block_units, config.clusters
+    with Chip(library, units, clusters, ActivityMap(units, clusters).words) as chip:
         yield ChipDriver(chip)

@@ -33,6 +33,7 @@ class Probe(Block):
                 "interrupt_line": Out(1),
                 "activity": Out(data.ArrayLayout(32, UNITS)),
                 "link_activity": Out(data.ArrayLayout(32, CLUSTERS)),
+                "word_activity": Out(data.ArrayLayout(32, CLUSTERS)),
             }
         )
 
