@@ -1,6 +1,7 @@
 """What the Control Block Units did: their events, decisions, and tasks that were ready."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ FLAGS = ("task", "hint", "fires", "chooses")
 
 def control_events(recording: Recording) -> ControlEvents:
     """All events during the run."""
-    columns: dict[str, list[NDArray[np.int64]]] = {
+    columns: dict[str, list[NDArray[Any]]] = {
         name: [] for name in ControlEvents.__dataclass_fields__
     }
     for cluster in range(recording.config.clusters):
@@ -73,5 +74,5 @@ def control_events(recording: Recording) -> ControlEvents:
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     inside = (joined["cycle"] >= recording.start) & (joined["cycle"] < recording.end)
     order = np.flatnonzero(inside)[np.argsort(joined["cycle"][inside], kind="stable")]
-    found = {name: column[order] for name, column in joined.items()}
-    return ControlEvents(**{n: c == 1 if n in FLAGS else c for n, c in found.items()})
+    found: dict[str, Any] = {name: column[order] for name, column in joined.items()}
+    return ControlEvents(**found | {name: found[name] == 1 for name in FLAGS})
