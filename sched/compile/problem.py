@@ -16,13 +16,15 @@ class Problem:
     Parameters
     ----------
     interval: cycles from an iteration to the next. window: stages that are told apart
-    (``window_of`` of ``compiler.py``).
+    (``window_of`` of ``compiler.py``). lenient: instructions that may act too early share a slot
+    with any other.
     """
 
     graph: Graph
     pea: PeaConfig
     interval: int
     window: int
+    lenient: bool = False
 
     def latency(self, name: str) -> int:
         """Cycles from the issue of a node to the first in which its value can be used."""

@@ -1,7 +1,9 @@
-"""The searches at one interval, cheap ones first: heuristic, exact method, and both once more.
+"""The searches at one interval, cheap ones first: negotiation, heuristic, exact method.
 
-An attempt of the heuristic that works out mostly does so after few failures. So when the first,
-patient ones found nothing, many *brief* ones find more in the same time.
+Negotiation is the fastest by far, so it has the first word, and where the exact method has little
+to offer also the second. An attempt of the heuristic that works out mostly does so after few
+failures. So when the first, patient ones found nothing, many *brief* ones find more in the same
+time.
 """
 
 import time as clock
@@ -10,6 +12,8 @@ from functools import cached_property
 
 from .exact import SEARCHES, Outcome, is_small, solve
 from .mapping import Mapping
+from .native_library import library
+from .negotiate import attempt
 from .problem import Problem
 from .schedule_heuristic import PATIENCE, Tried, schedule
 
@@ -22,6 +26,9 @@ BRIEF_PATIENCE = 1
 BRIEF = (6, 6)
 """Brief attempts before each search of the exact method, times the patient ones; if its model is
 small, both searches come after half of the first."""
+
+NEGOTIATED = (12, 60)
+"""Attempts of the negotiation before everything else, and later."""
 
 
 class Tries:
@@ -45,6 +52,31 @@ class Tries:
 
     def run(self, attempts: int, effort: float) -> tuple[Mapping | None, str]:
         """A mapping, if one is found, and what found it."""
+        thorough = bool(effort)
+        mapping = self._negotiate(0, NEGOTIATED[0])
+        if mapping is None and thorough and not self._small:
+            mapping = self._negotiate(*NEGOTIATED)
+        if mapping is not None:
+            return mapping, "negotiation"
+        mapping, method = self._others(attempts, effort)
+        if mapping is None and thorough and self._small:
+            mapping, method = self._negotiate(*NEGOTIATED), "negotiation"
+        return mapping, method
+
+    def _negotiate(self, first: int, count: int) -> Mapping | None:
+        """Attempts ``first`` and following of the negotiation."""
+        if library() is None:
+            return None
+        for number in range(first, first + count):
+            if clock.process_time() > self._deadline:
+                return None
+            mapping = attempt(self._problems[0], self._seed, number, self._deadline).mapping
+            if mapping is not None:
+                return mapping
+        return None
+
+    def _others(self, attempts: int, effort: float) -> tuple[Mapping | None, str]:
+        """A mapping by the heuristic and the exact method in turn."""
         mapping = self._heuristic(0, attempts)
         if mapping is not None or not effort:
             return mapping, "heuristic"

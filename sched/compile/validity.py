@@ -13,10 +13,15 @@ from functools import cached_property
 from octopus.hw.layouts.instruction import Operation
 
 from .fabric import REGISTER, Copy, Entry, Hold, Turn
-from .graph import Role, Use
+from .graph import Node, Role, Use
 from .mapping import PREDICATE, Delivery, Mapping
 
 FOREVER = 1 << 30
+
+
+def guarded(node: Node) -> bool:
+    """Whether a node acts in some iterations only."""
+    return node.predicate is not None and node.operation is not Operation.SELECT
 
 
 class Validity:
