@@ -10,6 +10,7 @@ see ``initial``.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import networkx as nx
 
@@ -18,6 +19,9 @@ from octopus.hw.layouts.instruction import Operation, PredicateMode
 from octopus.hw.layouts.words import WORD_MASK
 
 from .errors import CompileError
+
+if TYPE_CHECKING:
+    from .trace import Source
 
 UNARY = frozenset({Operation.PASS, Operation.ABS, Operation.RELU, Operation.CLAMP8})
 COMMUTATIVE = frozenset(
@@ -135,8 +139,10 @@ class Graph:
     Attributes
     ----------
     name: of the kernel. nodes: by name, in the order of their making.
-    loops: nested loops around the body (1: a single loop). outer: the loops outside the innermost
-        are rounds of the array: carried values start anew in each. orders: beside the values' own.
+    loops: nested loops around the body (1: a single loop). outer: the loops outside the
+        ``inner_loops`` innermost are rounds of the array: carried values start anew in each.
+        orders: beside the values' own.
+    source: the function that the graph is of (:class:`.trace.Source`), if it is one's.
     """
 
     name: str
@@ -144,6 +150,8 @@ class Graph:
     loops: int = 1
     outer: bool = False
     orders: list["Order"] = field(default_factory=list)
+    inner_loops: int = 1
+    source: "Source | None" = field(default=None, compare=False, repr=False)
 
     def add(self, node: Node) -> Use:
         """Add a node and return its value.

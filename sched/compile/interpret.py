@@ -1,4 +1,4 @@
-"""Does what a graph means, in plain Python: the reference of every compiled kernel."""
+"""Does what a graph means, in plain Python: the reference of kernels that are graphs."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -63,8 +63,8 @@ class Interpreter:
 
     def run(self) -> None:
         """All rounds and iterations."""
-        inner = self.counts[0] if self.graph.outer else prod(self.counts)
-        rounds = prod(self.counts[1:]) if self.graph.outer else 1
+        within = self.graph.inner_loops if self.graph.outer else len(self.counts)
+        inner, rounds = prod(self.counts[:within]), prod(self.counts[within:])
         for number in range(rounds):
             history: list[dict[str, int]] = []
             for i in range(inner):

@@ -1,24 +1,8 @@
 """What kernel functions are written in, beside Python: functions, annotations, indices."""
 
-import ast
 from dataclasses import dataclass
-from typing import Any
 
 from octopus.hw.layouts.descriptor import Element
-from octopus.hw.layouts.instruction import Operation
-
-FUNCTIONS: dict[str, Operation] = {
-    "min": Operation.MIN,
-    "max": Operation.MAX,
-    "abs": Operation.ABS,
-    "relu": Operation.RELU,
-    "clamp8": Operation.CLAMP8,
-    "mulh": Operation.MULH,
-    "shr": Operation.SHR,
-    "ltu": Operation.LTU,
-    "geu": Operation.GEU,
-}
-"""Functions that are one operation; ``select(c, a, b)`` is known besides."""
 
 
 def relu(value: int) -> int:
@@ -56,6 +40,10 @@ def select(condition: int, first: int, second: int) -> int:
     return first if condition else second
 
 
+HELPERS = (relu, clamp8, mulh, shr, ltu, geu, select)
+"""The functions above: what they do to words is what the array does."""
+
+
 @dataclass(frozen=True)
 class Input:
     """Annotation: an array that the kernel reads."""
@@ -87,12 +75,41 @@ class Index:
         strides = dict(self.strides)
         for name, stride in other.strides:
             strides[name] = strides.get(name, 0) + sign * stride
-        kept = tuple((name, stride) for name, stride in strides.items() if stride)
+        kept = tuple(sorted((name, stride) for name, stride in strides.items() if stride))
         return Index(kept, self.offset + sign * other.offset)
 
     def times(self, factor: int) -> "Index":
         """The product with a constant."""
-        return Index(tuple((n, s * factor) for n, s in self.strides), self.offset * factor)
+        kept = tuple((name, stride * factor) for name, stride in self.strides if factor)
+        return Index(kept, self.offset * factor)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A number that a count gives: ``value`` is None as long as the count is not known.
+
+    ``counts``: the parameters it comes from. ``plain``: it is one of them as it is.
+    """
+
+    counts: tuple[str, ...]
+    value: int | None
+    plain: bool = False
+
+
+@dataclass(frozen=True)
+class CountedRange:
+    """A range whose length a count gives: a loop of the array.
+
+    Parameters
+    ----------
+    trips: how many numbers; None if they are as many as the count ``count`` says.
+    counts: the parameters it comes from.
+    """
+
+    start: int
+    step: int
+    trips: int | None
+    counts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,27 +120,3 @@ class ArrayName:
     element: Element
     size: int
     output: bool
-
-
-def index_arithmetic(op: ast.operator, left: Index | int, right: Index | int) -> Any:
-    """Index arithmetic that stays an index; None if it does not."""
-    if isinstance(left, int) and isinstance(right, int):
-        return python_value(op, left, right)
-    a = left if isinstance(left, Index) else Index((), left)
-    b = right if isinstance(right, Index) else Index((), right)
-    if isinstance(op, ast.Add):
-        return a.plus(b)
-    if isinstance(op, ast.Sub):
-        return a.plus(b, -1)
-    if isinstance(op, ast.Mult) and isinstance(right, int):
-        return a.times(right)
-    if isinstance(op, ast.Mult) and isinstance(left, int):
-        return b.times(left)
-    return None
-
-
-def python_value(op: ast.operator, left: Any, right: Any) -> Any:
-    """The result on values that are known when traced."""
-    expression = ast.Expression(ast.BinOp(ast.Name("a", ast.Load()), op, ast.Name("b", ast.Load())))
-    code = compile(ast.fix_missing_locations(expression), "kernel", "eval")
-    return eval(code, {"a": left, "b": right})

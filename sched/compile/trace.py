@@ -1,39 +1,28 @@
-"""Makes a graph from a Python function that is written in a restricted form.
+"""Makes a graph from a Python function. ``docs/compiler.md`` says which functions it takes.
 
-A kernel function takes arrays (annotated ``Input`` or ``Output``), numbers of iterations
-(annotated ``Count``) and constants (no annotation, given when it is traced). Its body may hold:
-
-- assignments of numbers before a loop: they start the variables that the loop carries along;
-- ``for i in range(n)`` over a ``Count``: a loop of the array, up to four nested. If variables
-  start anew between an outer loop and the next, the inner loop is run in rounds. What follows an
-  inner loop is what its last iteration leaves;
-- ``for`` over anything known when traced: unrolled;
-- ``if``/``else`` on values: both sides are computed, the condition selects;
-- ``if condition: break`` as the last statement of the innermost loop: a loop until exit;
-- ``array[index]``: a stream if the index is a sum of loop variables times constants, else a
-  computed access; an assignment under an ``if`` is a computed access as well;
-- ``array.append(value)``: the next element of an output, under an ``if`` only when it holds;
-- the operators of int32 (wrapping; ``>>`` is arithmetic), comparisons, ``and``, ``or``, ``not``,
-  ``a if c else b``, and the functions of ``language.FUNCTIONS``.
+A function takes arrays (annotated ``Input`` or ``Output``), numbers of iterations (``Count``) and
+constants (any other parameter, given when it is compiled). It is followed symbolically, statement
+by statement (``statements.py``, ``loops.py``); what it writes becomes the graph. What cannot be
+proven to mean what Python means is refused, with its line.
 """
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from octopus.hw.layouts.descriptor import Element
-from octopus.hw.layouts.instruction import Operation
 
+from .building import Builder
+from .closing import Closing
 from .errors import CompileError
-from .expressions import ExpressionTracer, Scope
-from .graph import Constant, Graph, Operand, Role, Use
+from .expressions import frozen
+from .graph import Graph
 from .language import (
     ArrayName,
     Count,
-    Index,
+    Extent,
     Input,
     Output,
     clamp8,
@@ -44,11 +33,69 @@ from .language import (
     select,
     shr,
 )
+from .loops import Again, Knowledge, Loops
+from .oracle import run_function
+from .source import FunctionText
+from .statements import Frame
+from .stores import Stores
+
+DTYPES = {"int8": (Element.BYTE_SIGNED, 1), "int32": (Element.WORD, 4)}
+MOST_WAYS = 200
+"""Times that a function is followed, at most, before it is given up."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The function behind a graph, and what was given when it was compiled.
+
+    Attributes
+    ----------
+    counts: values of counts that were known. loops: what each loop runs over, innermost first.
+    lines: where accesses are written, by node. guarded: loads under a condition, by node.
+    """
+
+    function: Callable[..., None]
+    file: str
+    constants: Mapping[str, Any]
+    counts: Mapping[str, int]
+    loops: tuple[tuple[str, int | None], ...]
+    lines: Mapping[str, int]
+    guarded: frozenset[str]
+
+    def counts_of(self, trips: Sequence[int]) -> dict[str, int]:
+        """The counts by parameter, from iterations of each loop, innermost first.
+
+        Raises:
+            CompileError: they are not those for which the function was compiled.
+        """
+        counts = dict(self.counts)
+        for (name, known), given in zip(self.loops, trips, strict=True):
+            wanted = counts.get(name) if known is None else known
+            if wanted is not None and wanted != given:
+                raise CompileError(
+                    f"kernel {self.function.__name__}: {given} iterations of the loop over {name}; "
+                    f"compiled for {wanted}"
+                )
+            if known is None:
+                counts[name] = given
+        return counts
+
+    def run(
+        self,
+        trips: Sequence[int],
+        inputs: Mapping[str, Sequence[int]],
+        outputs: Mapping[str, int],
+        starts: Mapping[str, Sequence[int]],
+    ) -> tuple[dict[str, list[int]], dict[str, list[bool]]]:
+        """What the function gives when Python runs it, as :func:`.oracle.run_function`."""
+        counts = {name: 0 for name, kind in _parameters(self.function).items() if kind is Count}
+        counts |= self.counts_of(trips)
+        return run_function(self.function, counts, inputs, outputs, self.constants, starts)
 
 
 @dataclass(frozen=True)
 class KernelFunction:
-    """A function that can be traced; what :func:`kernel` makes."""
+    """A function that can be compiled; what :func:`kernel` makes."""
 
     function: Callable[..., None]
 
@@ -60,247 +107,128 @@ class KernelFunction:
     @property
     def parameters(self) -> dict[str, object]:
         """Annotations by parameter; None for a constant."""
-        found = inspect.signature(self.function, eval_str=True).parameters
-        empty = inspect.Parameter.empty
-        return {n: None if p.annotation is empty else p.annotation for n, p in found.items()}
+        return _parameters(self.function)
 
-    def graph(self, name: str | None = None, **constants: Any) -> Graph:
+    @property
+    def counts(self) -> list[str]:
+        """The parameters that are counts."""
+        return [name for name, kind in self.parameters.items() if kind is Count]
+
+    def loop_counts(self) -> list[str]:
+        """The count of every loop over counts, outermost first, as far as the text shows it."""
+        text = FunctionText(self.function)
+        found = []
+        for loop in ast.walk(text.tree):
+            if isinstance(loop, ast.For):
+                names = [part.id for part in ast.walk(loop.iter) if isinstance(part, ast.Name)]
+                found += [name for name in names if name in self.counts][:1]
+        return found
+
+    def graph(
+        self, name: str | None = None, /, counts: Mapping[str, int] | None = None, **constants: Any
+    ) -> Graph:
         """The graph for given constants.
+
+        Parameters
+        ----------
+        counts: values of counts, by parameter. They must be known if the function uses one as a
+            number, or loops over anything but ``range(count)``.
 
         Raises:
             CompileError: a constant is missing or unknown, or the function is not in the form that
-                can be traced; the message names the line.
+                can be compiled; the message names the line.
         """
-        return _Tracer(self, name or self.name, constants).graph
+        return _trace(self, name or self.name, constants, counts or {})
 
 
 def kernel(function: Callable[..., None]) -> KernelFunction:
-    """Mark a function as a kernel to be traced."""
+    """Mark a function as a kernel."""
     return KernelFunction(function)
 
 
-class _Tracer(ExpressionTracer):
-    def __init__(self, source: KernelFunction, name: str, constants: Mapping[str, Any]) -> None:
-        super().__init__(name)
-        self._starts: dict[str, int] = {}
-        text = textwrap.dedent(inspect.getsource(source.function))
-        tree = ast.parse(text).body[0]
-        assert isinstance(tree, ast.FunctionDef)
-        variables = dict(inspect.getclosurevars(source.function).globals)
-        variables |= inspect.getclosurevars(source.function).nonlocals
-        for parameter, annotation in source.parameters.items():
-            if isinstance(annotation, Input | Output):
-                variables[parameter] = _array(parameter, annotation)
-            elif annotation is Count:
-                variables[parameter] = Count
-            elif parameter in constants:
-                variables[parameter] = constants[parameter]
-            else:
-                raise CompileError(f"kernel {name}: no value for the constant {parameter}")
-        for given in constants:
-            if given not in source.parameters:
-                raise CompileError(f"kernel {name} has no parameter {given}")
-        self._block(tree.body, Scope(variables))
-        if not self._loops:
-            raise CompileError(f"kernel {name} has no loop over a Count")
-        self.graph.check()
+def _parameters(function: Callable[..., None]) -> dict[str, object]:
+    found = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise CompileError(f"kernel {function.__name__}: *{name} cannot be a parameter")
+        annotation: object = parameter.annotation
+        if annotation in (Input, Output):
+            annotation = annotation()  # type: ignore[operator]
+        kind = isinstance(annotation, Input | Output) or annotation is Count
+        found[name] = annotation if kind else None
+    return found
 
-    # -- statements ------------------------------------------------------------------------
 
-    def _block(self, body: list[ast.stmt], scope: Scope) -> None:
-        for statement in body:
-            self._statement(statement, scope)
+def _trace(
+    source: KernelFunction, name: str, constants: Mapping[str, Any], counts: Mapping[str, int]
+) -> Graph:
+    text = FunctionText(source.function)
+    variables = _arguments(source, name, constants, counts)
+    knowledge = Knowledge()
+    for _ in range(MOST_WAYS):
+        builder = Builder(name, [facts.name for facts in knowledge.loops])
+        loops = Loops(knowledge, name, builder)
+        loops.file = text.file
+        loops.stores = Stores(loops)
+        loops.texts.append(text)
+        loops.frames.append(Frame("function", loops.path))
+        loops.variables.update({key: frozen(value) for key, value in variables.items()})
+        try:
+            loops.block(text.tree.body)
+            if not loops.nest:
+                raise loops.error(text.tree, "no loop over a Count")
+            loops.stores.finish()
+            Closing(loops)
+        except Again:
+            continue
+        graph = builder.graph
+        if not any(node.access for node in graph.nodes.values()):
+            raise loops.error(text.tree, "nothing is written")
+        graph.source = Source(
+            source.function,
+            text.file,
+            {key: value for key, value in variables.items() if source.parameters[key] is None},
+            dict(counts),
+            tuple((loop.over.counts[0], loop.over.trips) for loop in reversed(loops.nest)),
+            {node: line for node, line in builder.lines.items() if node in graph.nodes},
+            frozenset(builder.guarded & set(graph.nodes)),
+        )
+        return graph
+    raise CompileError(f"kernel {name}: what the loops carry is not found out")
 
-    def _statement(self, statement: ast.stmt, scope: Scope) -> None:
-        if isinstance(statement, ast.Assign):
-            value = self._expression(statement.value, scope)
-            for target in statement.targets:
-                self._assign(target, value, scope)
-        elif isinstance(statement, ast.AugAssign):
-            value = self._binary(
-                statement,
-                statement.op,
-                self._expression(_as_load(statement.target), scope),
-                self._expression(statement.value, scope),
-            )
-            self._assign(statement.target, value, scope)
-        elif isinstance(statement, ast.For):
-            self._for(statement, scope)
-        elif isinstance(statement, ast.If):
-            self._if(statement, scope)
-        elif isinstance(statement, ast.Expr):
-            if isinstance(statement.value, ast.Constant):
-                return
-            self._expression(statement.value, scope)
-        elif not isinstance(statement, ast.Pass):
-            raise self._error(statement, f"{type(statement).__name__} cannot be traced")
 
-    def _assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
-        if isinstance(target, ast.Name):
-            scope.variables[target.id] = value
-        elif isinstance(target, ast.Tuple):
-            for part, one in zip(target.elts, value, strict=True):
-                self._assign(part, one, scope)
-        elif isinstance(target, ast.Subscript):
-            place = self._expression(target.value, scope)
-            if isinstance(place, ArrayName):
-                self._store(target, place, self._expression(target.slice, scope), value, scope)
-            else:
-                place[self._expression(target.slice, scope)] = value
-        else:
-            raise self._error(target, "cannot be assigned to")
-
-    def _for(self, loop: ast.For, scope: Scope) -> None:
-        over = self._expression(loop.iter, scope)
-        if over is not Count:
-            for item in over:
-                self._assign(loop.target, item, scope)
-                self._block(loop.body, scope)
-            return
-        if scope.condition is not None:
-            raise self._error(loop, "a loop under an if")
-        assert isinstance(loop.target, ast.Name)
-        if loop.target.id in self._loops or len(self._loops) == 4:
-            raise self._error(loop, "at most four nested loops, each with its own variable")
-        inner = _counted(loop.body, scope.variables)
-        fresh = {n for s in loop.body for n in _assigned([s])} if inner else set()
-        self._loops.insert(0, loop.target.id)
-        self.graph.loops = len(self._loops)
-        scope.variables[loop.target.id] = Index(((loop.target.id, 1),))
-        if inner is None:
-            self._body(loop, scope)
-            return
-        before = loop.body[: loop.body.index(inner)]
-        started = _assigned(before) & _assigned(inner.body)
-        if started & fresh:
-            self.graph.outer = True
-        self._block(loop.body, scope)
-
-    def _body(self, loop: ast.For, scope: Scope) -> None:
-        """The innermost loop: variables that exist before it are carried along."""
-        carried = {}
-        for name in sorted(_assigned(loop.body)):
-            start = scope.variables.get(name)
-            if isinstance(start, bool | int) and name not in self._loops:
-                carried[name] = int(start)
-                scope.variables[name] = Use(f"@{name}", 0)
-        body = loop.body
-        last = body[-1]
-        leave = last if isinstance(last, ast.If) and _is_break(last) else None
-        if leave is not None:
-            body = body[:-1]
-        self._block(body, scope)
-        if leave is not None:
-            self._exit(self._operand(leave, self._expression(leave.test, scope), scope))
-        ends: dict[str, Use | Constant] = {}
-        for name, start in carried.items():
-            end = self._operand(loop, scope.variables[name], scope)
-            if end == Use(f"@{name}"):
-                ends[name] = Constant(start)
-            elif isinstance(end, Constant) or end.producer.startswith("@"):
-                ends[name] = self._carry(self._fresh(Operation.PASS, (end,)), start)
-            else:
-                ends[name] = self._carry(end, start)
-        self._after(ends)
-        for name in carried:
-            value = scope.variables[name]
-            if isinstance(value, Use) and value.producer.startswith("@"):
-                scope.variables[name] = ends[value.producer[1:]]
-
-    @staticmethod
-    def _carry(use: Operand, start: int) -> Use:
-        assert isinstance(use, Use)
-        return Use(use.producer, use.distance + 1, start & 0xFFFFFFFF)
-
-    def _after(self, ends: dict[str, Use | Constant]) -> None:
-        """Let those that use a carried variable use its value of the iteration before."""
-
-        def resolve(operand: Operand) -> Operand:
-            if isinstance(operand, Use) and operand.producer.startswith("@"):
-                return ends[operand.producer[1:]]
-            return operand
-
-        for node in list(self.graph.nodes.values()):
-            operands = tuple(resolve(operand) for operand in node.operands)
-            predicate = node.predicate and resolve(node.predicate)
-            if isinstance(predicate, Constant):
+def _arguments(
+    source: KernelFunction, name: str, constants: Mapping[str, Any], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the parameters are when the function begins."""
+    variables: dict[str, Any] = {}
+    signature = inspect.signature(source.function).parameters
+    for parameter, annotation in source.parameters.items():
+        default = signature[parameter].default
+        if isinstance(annotation, Input | Output):
+            if annotation.dtype not in DTYPES:
                 raise CompileError(
-                    f"kernel {self.graph.name}: {node.name} depends on a variable that does not "
-                    "change"
+                    f"kernel {name}: {parameter} is of {annotation.dtype!r}; "
+                    f"allowed: {', '.join(DTYPES)}"
                 )
-            self.graph.change(node.name, operands=operands, predicate=predicate)
-
-    def _if(self, branch: ast.If, scope: Scope) -> None:
-        test = self._expression(branch.test, scope)
-        if not isinstance(test, Use | Constant | Index):
-            self._block(branch.body if test else branch.orelse, scope)
-            return
-        condition = self._operand(branch, test, scope)
-        if isinstance(condition, Constant):
-            self._block(branch.body if condition.value else branch.orelse, scope)
-            return
-        outcomes = []
-        for body, when in ((branch.body, True), (branch.orelse, False)):
-            inside = Scope(dict(scope.variables), condition, when)
-            if scope.condition is not None:
-                own = condition if when else self._not(condition)
-                outer = scope.condition if scope.when else self._not(scope.condition)
-                inside.condition = self._node(Operation.AND, (own, outer))
-                inside.when = True
-            self._block(body, inside)
-            outcomes.append(inside.variables)
-        for name in sorted(set(outcomes[0]) | set(outcomes[1])):
-            first, second = outcomes[0].get(name), outcomes[1].get(name)
-            if first is second or first == second or first is None or second is None:
-                if first is not None and second is not None:
-                    scope.variables[name] = first
-                continue
-            scope.variables[name] = self._select(
-                condition, self._operand(branch, first, scope), self._operand(branch, second, scope)
-            )
-
-    def _exit(self, condition: Operand) -> None:
-        if isinstance(condition, Use) and not condition.producer.startswith("@"):
-            node = self.graph.nodes[condition.producer]
-            if node.role is Role.COMPUTE and not condition.distance:
-                self.graph.change(node.name, exit=True)
-                return
-        use = self._fresh(Operation.PASS, (condition,))
-        self.graph.change(use.producer, exit=True)
-
-
-def _array(name: str, annotation: Input | Output) -> ArrayName:
-    byte = annotation.dtype == "int8"
-    element = Element.BYTE_SIGNED if byte else Element.WORD
-    return ArrayName(name, element, 1 if byte else 4, isinstance(annotation, Output))
-
-
-def _as_load(target: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(target), mode="eval").body
-
-
-def _is_break(branch: ast.If) -> bool:
-    return len(branch.body) == 1 and isinstance(branch.body[0], ast.Break) and not branch.orelse
-
-
-def _assigned(body: list[ast.stmt]) -> set[str]:
-    """Names that statements assign to."""
-    return {
-        part.id
-        for statement in body
-        for part in ast.walk(statement)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    }
-
-
-def _counted(body: list[ast.stmt], variables: Mapping[str, Any]) -> ast.For | None:
-    """The loop over a Count in a loop's body, if there is one."""
-    for statement in body:
-        if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
-            arguments = statement.iter.args
-            if any(isinstance(a, ast.Name) and variables.get(a.id) is Count for a in arguments):
-                return statement
-    return None
+            element, size = DTYPES[annotation.dtype]
+            output = isinstance(annotation, Output)
+            variables[parameter] = ArrayName(parameter, element, size, output)
+        elif annotation is Count:
+            variables[parameter] = Extent((parameter,), counts.get(parameter), plain=True)
+        elif parameter in constants:
+            variables[parameter] = constants[parameter]
+        elif default is not inspect.Parameter.empty:
+            variables[parameter] = default
+        else:
+            raise CompileError(f"kernel {name}: no value for the constant {parameter}")
+    for given in constants:
+        if source.parameters.get(given, 0) is not None:
+            raise CompileError(f"kernel {name} has no constant {given}")
+    for given in counts:
+        if source.parameters.get(given) is not Count:
+            raise CompileError(f"kernel {name} has no count {given}")
+    return variables
 
 
 __all__ = [
@@ -308,6 +236,7 @@ __all__ = [
     "Input",
     "KernelFunction",
     "Output",
+    "Source",
     "clamp8",
     "geu",
     "kernel",

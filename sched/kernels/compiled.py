@@ -15,6 +15,7 @@ from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
 from ..compile.graph import Graph, Role
 from ..compile.interpret import Interpreter
 from ..compile.streams import PortStream
+from ..compile.trace import Source
 from .launch import Launch
 from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
 
@@ -30,6 +31,14 @@ class GraphKernel(Kernel):
     attempts: int = ATTEMPTS
     effort: float = EFFORT
     _compiled: dict[str, Compiled] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have one image."""
+        return isinstance(other, GraphKernel) and self._compiled is other._compiled
+
+    def __hash__(self) -> int:
+        """As equality."""
+        return id(self._compiled)
 
     @property
     def name(self) -> str:
@@ -48,6 +57,10 @@ class GraphKernel(Kernel):
                 self.graph, pea, attempts=self.attempts, effort=self.effort
             )
         return self._compiled[key]
+
+    def of(self, graph: Graph) -> "GraphKernel":
+        """The same kernel for a graph of the same nodes, which other sources may give."""
+        return GraphKernel(graph, self.attempts, self.effort, self._compiled)
 
     def use(self, compiled: Compiled) -> None:
         """Take what was compiled from the graph with other arguments, for the same array."""
@@ -217,7 +230,8 @@ class CompiledTask(Task):
         return self._kernel.graph
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
-        """As :class:`Task`: what the graph means, by :class:`Interpreter`."""
+        """As :class:`Task`: the function itself, run by Python; of a kernel that is a graph, what
+        the graph means, by :class:`Interpreter`."""
         given = self.checked(arrays)
         store: dict[str, list[int]] = {}
         for operand, array in zip(self.inputs, given, strict=True):
@@ -225,13 +239,37 @@ class CompiledTask(Task):
         for operand in self.outputs:
             begin = store.get(self.starts.get(operand.name, ""), [0] * prod(operand.shape))
             store[operand.name] = list(begin)
-        Interpreter(self._kernel.graph, self.counts, store).run()
+        source = self._kernel.graph.source
+        if source is not None:
+            self._run_function(source, store)
+        else:
+            Interpreter(self._kernel.graph, self.counts, store).run()
         outputs = []
         for operand in self.outputs:
             values = np.array(store[operand.name], np.int64)
             outputs.append(values.astype(DTYPES[operand.dtype]).reshape(operand.shape))
         value = store[self.result][0] & 0xFFFFFFFF if self.result else None
         return tuple(outputs), value
+
+    def _run_function(self, source: Source, store: dict[str, list[int]]) -> None:
+        """Run the function behind the graph on the elements in ``store``, which it changes.
+
+        Raises:
+            TaskError: it does what no array can, or leaves an element undefined.
+        """
+        results, defined = source.run(
+            self.counts,
+            {name: store[name] for name in self.input_names},
+            {operand.name: prod(operand.shape) for operand in self.outputs},
+            {name: store[start] for name, start in self.starts.items()},
+        )
+        for name, elements in results.items():
+            if not all(defined[name]):
+                raise TaskError(
+                    f"{self.name}: {name}[{defined[name].index(False)}] is never written, and "
+                    f"{name} has no input as which it starts"
+                )
+            store[name] = elements
 
     def descriptor(
         self,
@@ -250,12 +288,13 @@ class CompiledTask(Task):
         for stream in compiled.streams:
             self._stream(launch, layout, stream)
         address = layout.array(self.result, 0) if self.result else None
-        outer = self._kernel.graph.outer
-        trips = self.counts[0] if outer else prod(self.counts)
+        graph = self._kernel.graph
+        within = graph.inner_loops if graph.outer else graph.loops
+        trips = prod(self.counts[:within])
         return launch.words(
             kernel_number,
             body_trips=trips + compiled.program.early,
-            outer_trips=prod(self.counts[1:]) if outer else 1,
+            outer_trips=prod(self.counts[within:]),
             result_address=address,
             domain=domain,
             cycle_limit=cycle_limit,

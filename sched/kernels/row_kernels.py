@@ -1,11 +1,9 @@
 """Kernels over the rows of a matrix, written as functions for the compiler."""
 
-# Traced functions are no Python to be run: their annotations are the arrays.
+# The annotations of kernel functions are their arrays.
 # mypy: ignore-errors
 
-from ..compile.trace import Count, Input, Output, kernel
-
-# ruff: noqa: F821  -- min, max and the like in traced functions are operations of the array
+from ..compile.trace import Count, Input, Output, clamp8, geu, kernel
 
 
 @kernel

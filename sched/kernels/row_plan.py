@@ -10,9 +10,9 @@ from octopus.hw.layouts.space import WORD_BYTES
 from ..compile.trace import KernelFunction
 from .compiled import CompiledTask
 from .matrix_tiler import pieces
-from .operand import Operand, TaskError
+from .operand import TaskError
 from .plan import Slice, Step
-from .python_kernel import graph_kernel
+from .python_kernel import PythonKernel
 from .task import Buffer
 
 
@@ -37,17 +37,15 @@ class Stage:
 
     def task(self, rows: int, name: str) -> CompiledTask:
         """The kernel on so many rows."""
-        operands = {
-            array: Operand(array, (size * rows,), "int8" if array in self.bytes else "int32")
-            for array, size in self.arrays.items()
-        }
-        operands |= {array: Operand(array, (size,), "int32") for array, size in self.shared.items()}
-        return CompiledTask(
-            graph_kernel(self.function, self.constants),
+        shapes = {array: (size * rows,) for array, size in self.arrays.items()}
+        shapes |= {array: (size,) for array, size in self.shared.items()}
+        return PythonKernel(
+            name,
+            self.function,
             (self.count, rows),
-            [operand for array, operand in operands.items() if array not in self.outputs],
-            [operands[array] for array in self.outputs],
-            name=name,
+            {array: shape for array, shape in shapes.items() if array not in self.outputs},
+            {array: shapes[array] for array in self.outputs},
+            self.constants,
         )
 
     def row_bytes(self, array: str) -> int:
