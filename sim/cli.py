@@ -206,8 +206,8 @@ def registers(
 
 def _explained() -> tuple[type[Exception], ...]:
     """Errors that one line explains to the user."""
-    from octopus.hw.emitted_folder import EmissionError
     from octopus.cache import CacheError
+    from octopus.hw.emitted_folder import EmissionError
     from octopus.sched.driver_protocol import DriverError
     from octopus.sched.kernels.plan_program import PlanError
     from octopus.sched.kernels.task import TaskError

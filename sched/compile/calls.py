@@ -143,11 +143,12 @@ class Calls(Expressions):
         counts = tuple(dict.fromkeys(c for b in bounds if isinstance(b, Extent) for c in b.counts))
         start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
         if isinstance(stop, Extent) and stop.plain and (start, step) == (0, 1):
-            return CountedRange(0, 1, None, counts)
+            return CountedRange(0, 1, None, stop.value, counts)
         numbers = range(
             *(self.known_extent(node, b) if isinstance(b, Extent) else b for b in bounds)
         )
-        return CountedRange(numbers.start, numbers.step, len(numbers), counts)
+        length = len(numbers)
+        return CountedRange(numbers.start, numbers.step, length, length, counts)
 
     def _call_len(self, node: ast.Call, value: Any) -> int:
         if isinstance(value, ArrayName | CountedRange):
@@ -161,9 +162,9 @@ class Calls(Expressions):
         return zip(*(self.iterable(node, value) for value in values), strict=False)
 
     def _call_reversed(self, node: ast.Call, value: Any) -> Any:
-        if isinstance(value, CountedRange) and value.trips is not None:
-            last = value.start + (value.trips - 1) * value.step
-            return CountedRange(last, -value.step, value.trips, value.counts)
+        if isinstance(value, CountedRange) and value.known is not None:
+            last = value.start + (value.known - 1) * value.step
+            return CountedRange(last, -value.step, value.known, value.known, value.counts)
         if isinstance(value, CountedRange):
             raise self.error(node, "reversed: the count must be known when the kernel is compiled")
         if not isinstance(value, list | tuple | range):

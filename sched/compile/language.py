@@ -102,13 +102,14 @@ class CountedRange:
 
     Parameters
     ----------
-    trips: how many numbers; None if they are as many as the count ``count`` says.
-    counts: the parameters it comes from.
+    trips: how many numbers; None if they are as many as a count says.
+    known: how many, if it is known at all. counts: the parameters it comes from.
     """
 
     start: int
     step: int
     trips: int | None
+    known: int | None
     counts: tuple[str, ...]
 
 

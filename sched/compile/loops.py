@@ -101,7 +101,7 @@ class Loops(Statements):
         here = Loop(loop, over, facts)
         self.nest.append(here)
         self._depth = level + 1
-        self.stores.trips.append(over.trips)
+        self.stores.trips.append(over.known)
         self.stores.region = (level + 1, False)
         begin = self._begin(here, level)
         names = [*self.variables]
@@ -212,8 +212,9 @@ class Loops(Statements):
 
     def _after(self, here: Loop) -> None:
         """What moved by a constant has moved as often as the loop was done."""
-        trips, facts = here.over.trips, here.facts
-        if trips is None:
+        trips, facts = here.over.known, here.facts
+        if trips is None or (self._depth == 1 and here.over.trips is None):
+            # What is left is what holds in the last iteration; the graph is for any count then.
             return
         for cell in facts.moving:
             value = here.end[cell]

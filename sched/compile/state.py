@@ -117,6 +117,8 @@ class State:
                     where, f"{value} is no int32 here; allowed: {-(1 << 31)} to {(1 << 31) - 1}"
                 )
             return Constant(int(value))
+        if isinstance(value, Index) and not value.strides:
+            return Constant(value.offset)
         if isinstance(value, Index):
             return self.index_word(where, value)
         if isinstance(value, Undecided):
