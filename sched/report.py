@@ -82,7 +82,8 @@ class RunReport:
     Attributes
     ----------
     outcomes: in the order of the instances. figures: of the task blocks, by name.
-    cycles: from the beginning of the run until the last instance ended.
+    start_cycle: of the driver's clock, when the first instance could start. cycles: from then until
+        the last instance ended.
     notices: events that clusters told of: tables that were full.
     """
 
@@ -91,6 +92,7 @@ class RunReport:
     figures: dict[str, BlockFigures] = field(default_factory=dict)
     cycles: int = 0
     notices: list[Notice] = field(default_factory=list)
+    start_cycle: int = 0
 
     @property
     def results(self) -> list[InstanceResult | None]:

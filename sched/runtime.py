@@ -61,17 +61,27 @@ class Runtime:
     driver: the chip, reset and not running anything else.
     program: what to run.
     progress: called whenever instances end.
+    edge: called at both ends of a run: before the first instance starts, and after the last one
+        has ended or the run has failed.
     """
 
     def __init__(
-        self, driver: Driver, program: Program, *, progress: Progress | None = None
+        self,
+        driver: Driver,
+        program: Program,
+        *,
+        progress: Progress | None = None,
+        edge: Callable[[], None] | None = None,
     ) -> None:
         self.driver = driver
         self.program = program
         self.progress = progress
+        self.edge = edge or (lambda: None)
         self._commands = driver if isinstance(driver, CommandingDriver) else None
         self._draining = self._abort_wanted = False
         self._notices: list[Notice] = []
+        self._running: _Run | None = None
+        self._start_cycle = self._end_cycle = 0
         self._source = program.placement[program.workflow.source.name]
         self._source_number = program.numbers[program.workflow.source.name]
         self._inputs = [t for t in program.workflow.tensors.values() if t.role is Role.INPUT]
@@ -132,10 +142,11 @@ class Runtime:
             raise ValueError("instance_limit_cycles needs a driver that can abort instances")
         try:
             return self._run(instances, limit_cycles, instance_limit_cycles, strict)
-        except DeadNetworkError:  # an abort would wait for lost tokens
-            raise
-        except (RunError, KeyboardInterrupt):
-            self._clean_up()
+        except (RunError, KeyboardInterrupt) as error:
+            self._end_cycle = self.driver.cycles
+            self.edge()
+            if not isinstance(error, DeadNetworkError):  # an abort would wait for lost tokens
+                self._clean_up()
             raise
 
     def _run(
@@ -148,7 +159,9 @@ class Runtime:
         run = _Run(self, [self._words(number, item) for number, item in enumerate(instances)])
         values = [instance.value for instance in instances]
         before = self._figures()
-        start = self.driver.cycles
+        self._running = run
+        start = self._start_cycle = self.driver.cycles
+        self.edge()
         self._abort_wanted = False
         self._notices.clear()
         while run.ended < len(instances):
@@ -176,11 +189,29 @@ class Runtime:
             if tokens and self.progress:
                 self.progress(run.ended, len(instances), self.driver.cycles - start)
         cycles = max((o.finished for o in run.outcomes), default=start) - start
+        self.edge()
         after = self._figures()
         figures = {name: after[name].since(before[name]) for name in after}
         if self._commands:
             self._notices += self._commands.notices()
-        return RunReport(self.program, run.outcomes, figures, cycles, list(self._notices))
+        return RunReport(self.program, run.outcomes, figures, cycles, list(self._notices), start)
+
+    def partial_report(self) -> RunReport | None:
+        """What is known of a run that raised an error or was interrupted; None if none began.
+
+        Instances that did not end have neither result nor fault; there are no blocks' figures.
+        """
+        if self._running is None:
+            return None
+        cycles = max(0, self._end_cycle - self._start_cycle)
+        return RunReport(
+            self.program,
+            self._running.outcomes,
+            {},
+            cycles,
+            list(self._notices),
+            self._start_cycle,
+        )
 
     def drain(self) -> None:
         """Start no further instance: a run ends when those under way have ended.

@@ -112,8 +112,9 @@ def run(
     ] = "0:10000",
 ) -> None:
     """Run a workflow on the simulated chip and check every result bit for bit."""
-    from .run import Progress, RunSettings
+    from .run import Progress, RunResult, RunSettings
     from .run import run as run_workflow
+    from .terminal import show_result
 
     window = _window(wave_cycles)
     settings = RunSettings(workflow, config, policy, instances, seed, waves, window)
@@ -136,18 +137,14 @@ def run(
         def ended(count: int, total: int, cycles: int) -> None:
             bar.update(task, completed=count, total=total, cycles=f"cycle {cycles:,}")
 
-        result = run_workflow(settings, Progress(step, ended))
-    figures = Table("figure", "value", title=f"{workflow} on {result.config.name}")
-    figures.columns[1].justify = "right"
-    for name, value in result.summary_lines():
-        figures.add_row(name, value)
-    console.print(figures)
-    blocks = Table(*result.block_titles(), title="task blocks")
-    for column in blocks.columns[2:]:
-        column.justify = "right"
-    for row in result.block_rows():
-        blocks.add_row(*row)
-    console.print(blocks)
+        def incomplete(partial: RunResult) -> None:
+            if report is not None:
+                from .report import write_report
+
+                errors.print(f"report of what was run: {write_report(partial, report)}")
+
+        result = run_workflow(settings, Progress(step, ended, incomplete))
+    show_result(result, console)
     if report is not None:
         from .report import write_report
 
@@ -166,6 +163,23 @@ def _window(text: str) -> tuple[int, int]:
     if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
         raise RefusedError(f"--wave-cycles is {text!r}; allowed: FIRST:END with FIRST below END")
     return int(first), int(end)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another.")],
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+) -> None:
+    """Compare two runs by their reports: a table, and a page with more."""
+    from .compare import compare_page, figure_rows, load_report
+    from .terminal import show_comparison
+
+    page = compare_page((first, second))
+    rows = figure_rows((load_report(first), load_report(second)))
+    show_comparison(first, second, rows, console)
+    output.write_text(page, encoding="utf-8")
+    console.print(f"page: {output}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("list")
@@ -217,6 +231,8 @@ def _explained() -> tuple[type[Exception], ...]:
     from octopus.sched.workflow import WorkflowError
     from octopus.sched.workloads import WorkloadError
 
+    from .compare import ReportError
+
     return (
         CacheError,
         ConfigurationError,
@@ -227,6 +243,7 @@ def _explained() -> tuple[type[Exception], ...]:
         PlacementError,
         PlanError,
         RefusedError,
+        ReportError,
         RunError,
         TaskError,
         ToolchainError,

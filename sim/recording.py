@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.activity import ActivityMap
+from octopus.sched.report import RunReport
+
+from .chip import Chip
 
 Cycles = NDArray[np.int64]
 Words = NDArray[np.uint32]
@@ -74,6 +77,36 @@ class Recording:
         cycles, values, edges = self._by_word
         span = slice(edges[word], edges[word + 1])
         return Changes(cycles[span], values[span])
+
+
+class Counts:
+    """What the chip counts of flits and words, noted at both ends of a run.
+
+    Parameters
+    ----------
+    chip: the one that runs.
+    """
+
+    def __init__(self, chip: Chip) -> None:
+        self._chip = chip
+        self._flits: list[NDArray[np.int64]] = []
+        self._words: list[NDArray[np.int64]] = []
+
+    def note(self) -> None:
+        """Remember what they are now: for ``edge`` of ``Runtime``."""
+        self._flits.append(np.array(self._chip.link_flits(), np.int64))
+        self._words.append(self._chip.words_moved().astype(np.int64))
+
+    def recording(self, config: OctopusConfig, report: RunReport) -> Recording:
+        """The recording of a run that has just ended, however it did."""
+        return Recording(
+            config=config,
+            events=self._chip.recorded(),
+            start=report.start_cycle,
+            end=report.start_cycle + report.cycles,
+            link_flits=self._flits[-1] - self._flits[-2],
+            words=self._words[-1] - self._words[-2],
+        )
 
 
 def field_of(layout: type[data.Struct], name: str, words: Words) -> Words:

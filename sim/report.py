@@ -1,23 +1,23 @@
-"""The report of a run as files: HTML with Gantt chart and heat map, JSON, and a Perfetto trace."""
+"""The report of a run as files: a page, its figures as JSON, and a Perfetto trace."""
 
-import base64
-import io
 import json
-from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from matplotlib import pyplot
+from markupsafe import Markup
 
-from .network_picture import network_load
-from .pictures import detail, detail_window, heat_map, overview, unit_shares
+from .page_data import MOST_TASKS, host_rows, page_data, path_tables, tasks_shown, word_rows
+from .perfetto_trace import write_perfetto
 from .run import RunResult
-from .trace import perfetto
+
+PAGE = Path(__file__).with_name("page")
+TRACE_NAME = "trace.perfetto-trace"
 
 
 def write_report(result: RunResult, folder: Path) -> Path:
-    """Write ``index.html``, the pictures in it as PNG, ``trace.json`` and ``run.json``.
+    """Write ``index.html``, ``run.json`` and ``trace.perfetto-trace``; the run may be incomplete.
 
     Returns:
         The page.
@@ -26,35 +26,16 @@ def write_report(result: RunResult, folder: Path) -> Path:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = {number: name for name, number in result.report.program.numbers.items()}
-    found, config, start = result.intervals, result.config, result.start_cycle
-    end = start + result.report.cycles
-    figures = {
-        "overview": overview(found, config, names, start, end),
-        "gantt": detail(found, config, names, start, *detail_window(start, end)),
-        "units": unit_shares(found, config, start, end),
-        "network": network_load(result.link_flits, config, result.report.cycles),
-        "utilisation": heat_map(found, config, start, end),
-    }
-    pictures = {}
-    for name, figure in figures.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130)
-        pyplot.close(figure)
-        (folder / f"{name}.png").write_bytes(buffer.getvalue())
-        pictures[name] = base64.b64encode(buffer.getvalue()).decode()
-    trace = perfetto(result.intervals, result.config, names)
-    (folder / "trace.json").write_text(json.dumps(trace))
-    (folder / "run.json").write_text(json.dumps(as_json(result), indent=2) + "\n")
-    template = Path(__file__).with_name("report.html.j2").read_text()
-    page = jinja2.Environment(autoescape=True).from_string(template)
+    figures = as_json(result)
+    (folder / "run.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    write_perfetto(result.profile, result.host, folder / TRACE_NAME)
     path = folder / "index.html"
-    path.write_text(page.render(result=result, report=result.report, pictures=pictures))
+    path.write_text(page(result, figures), encoding="utf-8")
     return path
 
 
 def as_json(result: RunResult) -> dict[str, Any]:
-    """The run's figures as plain values."""
+    """The run's figures as plain values: ``docs/report.md`` explains each."""
     report = result.report
     return {
         "workflow": result.workflow,
@@ -62,15 +43,55 @@ def as_json(result: RunResult) -> dict[str, Any]:
         "seed": result.seed,
         "configuration": result.config.model_dump(),
         "instances": len(report.outcomes),
+        "finished": sum(outcome.result is not None for outcome in report.outcomes),
+        "error": result.error,
         "differences": result.differences,
         "summary": {key: float(value) for key, value in result.summary.items()},
         "load_cycles": result.load_cycles,
-        "cycles": report.cycles,
         "cycles_per_instance": report.cycles_per_instance,
-        "unit_utilisation": report.unit_utilisation,
-        "array_utilisation": report.array_utilisation,
         "simulated_cycles_per_second": result.speed,
-        "blocks": {name: asdict(figures) for name, figures in report.figures.items()},
-        "link_flits": result.link_flits,
-        "latencies": [outcome.latency for outcome in report.outcomes],
+        "notices": [f"{name}: {value}" for name, value in result.notice_lines()],
+        **result.figures,
+        "latencies": [
+            outcome.latency if outcome.result is not None else None for outcome in report.outcomes
+        ],
     }
+
+
+@cache
+def template(name: str) -> jinja2.Template:
+    """A page of the folder ``page``."""
+    text = (PAGE / name).read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True).from_string(text)
+
+
+def inlined(name: str) -> Markup:
+    """A script or style sheet of the folder ``page``, to stand in a page as it is."""
+    return Markup((PAGE / name).read_text(encoding="utf-8"))
+
+
+def embedded(value: Any) -> Markup:
+    """JSON that may stand inside a script element, whatever its texts are."""
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def page(result: RunResult, figures: dict[str, Any]) -> str:
+    """The report as one HTML page that needs nothing from outside."""
+    cut = MOST_TASKS if tasks_shown(result.profile) > MOST_TASKS else 0
+    return template("report.html.j2").render(
+        run=figures,
+        figures=figures,
+        tiles=[(name, value) for name, value in result.summary_lines()],
+        block_titles=result.block_titles(),
+        block_rows=result.block_rows(),
+        path_tables=path_tables(figures),
+        word_rows=word_rows(figures),
+        host_rows=host_rows(figures),
+        cut=cut,
+        css=inlined("report.css"),
+        data=embedded(page_data(result.profile, figures)),
+        charts=inlined("charts.js"),
+        gantt=inlined("gantt.js"),
+        script=inlined("report.js"),
+    )

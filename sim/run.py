@@ -3,21 +3,25 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from octopus.hw.config import OctopusConfig
 from octopus.sched.driver_protocol import Notice
 from octopus.sched.lowering import lower
 from octopus.sched.policies import find_policy
 from octopus.sched.report import RunReport
-from octopus.sched.runtime import Runtime
+from octopus.sched.runtime import RunError, Runtime
 from octopus.sched.workflow import ReferenceExecutor
 from octopus.sched.workloads import Summary, find_workload
 
 from .chip import Chip
 from .driver import ChipDriver
+from .host_log import HostSpan, LoggingTransport
+from .profile import Profile
+from .recording import Counts
 from .toolchain import environment
-from .trace import Interval, intervals
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,12 @@ class Progress:
     """Who is told what a run does; replace what you want to know.
 
     ``step``: a new step begins. ``instances``: instances ended, in all, and cycles so far.
+    ``incomplete``: the run raises an error or is interrupted, and this is known of it.
     """
 
     step: Callable[[str], None] = lambda step: None
     instances: Callable[[int, int, int], None] = lambda ended, total, cycles: None
+    incomplete: "Callable[[RunResult], None]" = lambda result: None
 
 
 @dataclass
@@ -59,9 +65,9 @@ class RunResult:
     Attributes
     ----------
     summary: the workload's own figures. differences: from the reference executor, one line each.
-    intervals: what the TBUs did. start_cycle: of the chip's clock, when the run began.
-    link_flits: a cluster's, as of :meth:`Chip.link_flits`, during the run.
+    profile: what the chip did. host: what the host did.
     load_cycles: to write the program. seconds: the simulation of the run itself.
+    error: why the run ended early, "" if it did not.
     """
 
     workflow: str
@@ -71,11 +77,18 @@ class RunResult:
     report: RunReport
     summary: Summary
     differences: list[str]
-    intervals: list[Interval]
-    start_cycle: int
-    link_flits: list[list[int]]
+    profile: Profile
+    host: list[HostSpan]
     load_cycles: int
     seconds: float
+    error: str = ""
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """All figures of the report, see :mod:`octopus.sim.figures`."""
+        from .figures import figures  # it takes the whole chip, which a run need not wait for
+
+        return figures(self.profile, self.host)
 
     @property
     def speed(self) -> float:
@@ -84,44 +97,82 @@ class RunResult:
 
     def summary_lines(self) -> list[tuple[str, str]]:
         """Names and values of the run's figures, as shown."""
-        report = self.report
+        report, found = self.report, self.figures
+        use, latency = found["utilisation"], found["latency"]
         lines = [(name.replace("_", " "), _shown(value)) for name, value in self.summary.items()]
-        latencies = sorted(outcome.latency for outcome in report.outcomes)
+        if latency["count"]:
+            lines += [
+                ("latency, median", f"{latency['median']:,} cycles"),
+                ("latency, 99th percentile", f"{latency['percentile_99']:,} cycles"),
+            ]
         return [
-            *lines,
             ("cycles", f"{report.cycles:,}"),
             ("cycles an instance", f"{report.cycles_per_instance:,.0f}"),
-            ("latency, median", f"{latencies[len(latencies) // 2]:,} cycles"),
-            ("latency, 99th percentile", f"{latencies[len(latencies) * 99 // 100]:,} cycles"),
+            *lines,
             ("cycles to load the program", f"{self.load_cycles:,}"),
-            ("TBUs busy", f"{report.unit_utilisation:.1%}"),
-            ("arrays advancing", f"{report.array_utilisation:.1%}"),
+            ("TBUs at work", f"{use['tbu']:.1%}"),
+            ("arrays advancing", f"{use['array']:.1%}"),
+            ("multipliers used", f"{use['multiplier']:.2%}"),
             ("simulated cycles a second", f"{self.speed:,.0f}"),
-            *((_told(notice), f"cycle {notice.cycle:,}") for notice in report.notices),
+            *self.notice_lines(),
         ]
+
+    def notice_lines(self) -> list[tuple[str, str]]:
+        """Events that clusters told of, and when."""
+        return [(_told(notice), f"cycle {notice.cycle:,}") for notice in self.report.notices]
+
+    @property
+    def bound(self) -> str:
+        """Which block bounds the run and why, in a sentence."""
+        sentence: str = self.figures["bound"]["sentence"]
+        return sentence
 
     def block_titles(self) -> list[str]:
         """Titles of the columns of :meth:`block_rows`."""
-        return ["block", "cluster", "TBUs", "runs", "mean cycles", "busy", "array", "faults"]
+        return [
+            "block",
+            "cluster",
+            "TBUs",
+            "runs",
+            "mean",
+            "array",
+            "waits",
+            "load",
+            "multipliers",
+            "forecasts right + wrong",
+            "faults",
+        ]
 
     def block_rows(self) -> list[list[str]]:
-        """Statistics of each task block, as the Control Block Units counted them."""
+        """Each task block: where, how often, and what its runs took on the mean."""
         rows = []
-        for name, figures in self.report.figures.items():
-            place = self.report.program.placement[name]
+        for name, block in self.figures["blocks"].items():
+            (x, y), forecasts = block["cluster"], block["forecasts"]
+            runs = max(1, block["runs"])
             rows.append(
                 [
                     name,
-                    f"({place.x}, {place.y})",
-                    f"{place.units:b}".zfill(self.config.cluster.task_block_units),
-                    f"{figures.completions:,}",
-                    f"{figures.mean_cycles:,}",
-                    f"{figures.busy_cycles:,}",
-                    f"{figures.array_cycles:,}",
-                    f"{figures.faults:,}",
+                    f"({x}, {y})",
+                    _units(block["task_block_units"]),
+                    f"{block['runs']:,}",
+                    f"{block['mean_cycles']:,.0f}",
+                    f"{block['array_cycles'] / runs:,.0f}",
+                    f"{block['mean_wait']:,.0f}",
+                    f"{block['load']:.0%}",
+                    f"{block['multiplier_utilisation']:.1%}",
+                    f"{forecasts['right']:,} + {forecasts['wrong']:,}",
+                    f"{block['faults']:,}",
                 ]
             )
         return rows
+
+
+def _units(mask: int) -> str:
+    """The numbers of a mask's TBUs: all in a row as first-last."""
+    numbers = [unit for unit in range(mask.bit_length()) if mask >> unit & 1]
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ",".join(map(str, numbers))
 
 
 def _told(notice: Notice) -> str:
@@ -158,34 +209,46 @@ def run(settings: RunSettings, progress: Progress | None = None) -> RunResult:
     progress.step("computing the reference results")
     references = ReferenceExecutor(workflow).run(given)
     with Chip.build(config, settings.waves is not None, progress.step) as chip:
-        runtime = Runtime(ChipDriver(chip), program, progress=progress.instances)
+        transport = LoggingTransport(chip)
+        counts = Counts(chip)
+        driver = ChipDriver(transport)
+        runtime = Runtime(driver, program, progress=progress.instances, edge=counts.note)
         progress.step("loading the program")
         load_cycles = runtime.load()
         if settings.waves is not None:
             first, end = (chip.cycles + cycle for cycle in settings.wave_cycles)
             chip.start_trace(settings.waves, first, end)
         progress.step("simulating")
-        before = chip.link_flits()
-        start, began = chip.cycles, time.perf_counter()
-        report = runtime.run(given)
-        seconds = time.perf_counter() - began
-        found = intervals(chip.events(), chip.cycles)
-        flits = [
-            [now - then for now, then in zip(*pair, strict=True)]
-            for pair in zip(chip.link_flits(), before, strict=True)
-        ]
-    finished = [outcome.result for outcome in report.outcomes if outcome.result is not None]
-    return RunResult(
-        workflow=settings.workflow,
-        policy=settings.policy,
-        seed=settings.seed,
-        config=config,
-        report=report,
-        summary=workload.summarise(finished, workload.labels(settings.instances, settings.seed)),
-        differences=report.differences(references),
-        intervals=found,
-        start_cycle=start,
-        link_flits=flits,
-        load_cycles=load_cycles,
-        seconds=seconds,
-    )
+        began = time.perf_counter()
+
+        def result(report: RunReport, error: str = "") -> RunResult:
+            """Of the run as far as it got."""
+            seconds = time.perf_counter() - began
+            finished = [o.result for o in report.outcomes if o.result is not None]
+            labels = workload.labels(settings.instances, settings.seed)
+            whole = not error
+            return RunResult(
+                workflow=settings.workflow,
+                policy=settings.policy,
+                seed=settings.seed,
+                config=config,
+                report=report,
+                summary=workload.summarise(finished, labels) if whole else {},
+                differences=report.differences(references) if whole else [],
+                profile=Profile(counts.recording(config, report), program, report.outcomes),
+                host=transport.spans,
+                load_cycles=load_cycles,
+                seconds=seconds,
+                error=error,
+            )
+
+        try:
+            return result(runtime.run(given))
+        except (RunError, KeyboardInterrupt) as error:
+            partial = runtime.partial_report()
+            if partial is not None:
+                reason = (
+                    "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+                )
+                progress.incomplete(result(partial, reason))
+            raise

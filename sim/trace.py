@@ -1,8 +1,7 @@
-"""From recorded activity to intervals, and from those to a file that Perfetto opens."""
+"""From recorded activity to intervals: what units did, by the stage closest to the array."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.activity import Activity, ActivityState
@@ -72,42 +71,3 @@ def unit_name(unit: int, config: OctopusConfig) -> str:
     cluster, number = divmod(unit, config.cluster.task_block_units)
     y, x = divmod(cluster, config.mesh.columns)
     return f"({x}, {y}) TBU {number}"
-
-
-def perfetto(
-    found: Iterable[Interval], config: OctopusConfig, names: Mapping[int, str]
-) -> dict[str, Any]:
-    """The trace in the JSON form that ui.perfetto.dev opens: a process a cluster, a thread a TBU.
-
-    Parameters
-    ----------
-    names: of the blocks, by number. A cycle is shown as a microsecond.
-    """
-    units = config.cluster.task_block_units
-    events: list[dict[str, Any]] = []
-    for cluster in range(config.clusters):
-        y, x = divmod(cluster, config.mesh.columns)
-        events.append(_metadata("process_name", f"cluster ({x}, {y})", cluster, 0))
-        for unit in range(units):
-            events.append(_metadata("thread_name", f"TBU {unit}", cluster, unit))
-    for interval in found:
-        cluster, unit = divmod(interval.unit, units)
-        block = names.get(interval.block, f"block {interval.block}")
-        running = interval.state is ActivityState.RUN
-        events.append(
-            {
-                "name": block if running else interval.state.name.lower(),
-                "cat": interval.state.name.lower(),
-                "ph": "X",
-                "pid": cluster,
-                "tid": unit,
-                "ts": interval.start,
-                "dur": interval.cycles,
-                "args": {"block": block, "instance": interval.instance},
-            }
-        )
-    return {"traceEvents": events, "displayTimeUnit": "ns"}
-
-
-def _metadata(kind: str, name: str, process: int, thread: int) -> dict[str, Any]:
-    return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": {"name": name}}

@@ -4,6 +4,7 @@ import pytest
 
 from octopus.sim.build import build_library
 from octopus.sim.chip import Chip
+from octopus.sim.run import RunSettings, run
 
 from .probe import CLUSTERS, UNITS, Probe
 
@@ -19,3 +20,9 @@ def probe(probe_library):
     """A fresh probe."""
     with Chip(probe_library, UNITS, CLUSTERS) as chip:
         yield chip
+
+
+@pytest.fixture(scope="session")
+def tour():
+    """The control tour on the smallest chip: every kind of control block, wrong forecasts."""
+    return run(RunSettings("control_tour", "tiny", instances=3))
