@@ -18,6 +18,7 @@ from .problem import Problem
 from .split import split_words
 from .streams import PortStream, port_streams
 from .tries import Tries
+from .validity import exposed_stores
 
 ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
@@ -92,6 +93,7 @@ def bounds_of(lowered: Graph, pea: PeaConfig) -> tuple[Bound, ...]:
 def window_of(lowered: Graph, pea: PeaConfig) -> int:
     """Stages to tell apart: one if words that mean nothing do no harm."""
     harmless = lowered.loops == 1 and not lowered.outer and not lowered.exits
+    harmless = harmless and not exposed_stores(lowered)
     for node in lowered.nodes.values():
         if node.pair is not None or node.predicate is not None:
             harmless = False

@@ -11,6 +11,7 @@ import math
 import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ortools.sat.python import cp_model
 
@@ -175,37 +176,59 @@ def _run(
         for (other, there, when), literal in facts.done.items():
             if other == name:
                 facts.model.add_hint(literal, (there, when) == (place, time))
+    work, cuts = 0.0, 0
+    while True:
+        solver, status = _solve(facts, effort - work, seed, deadline)
+        work += solver.response_proto.deterministic_time
+        if status == cp_model.INFEASIBLE:
+            # What was cut off might have worked with other routes: then nothing is proven.
+            whole = facts.whole and not cuts
+            reason = "proven that none exists in its windows of time"
+            return Outcome(None, whole, work, reason if whole else TOO_SMALL)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return Outcome(None, False, work, "effort spent")
+        if relaxed != Relaxation():
+            return Outcome(facts.mapping, False, work)
+        try:
+            mapping = Solution(facts, partial(_holds, solver)).mapping()
+        except ConflictError:
+            return Outcome(None, False, work, "registers")
+        validity = Validity(mapping)
+        complaint = validity.complaint()
+        if complaint is None:
+            return Outcome(mapping, False, work)
+        odds, _ = validity.at_odds()
+        cuts += 1
+        if not odds or cuts > CUTS:
+            return Outcome(None, False, work, complaint)
+        # Nodes that share a port start and end together: not at these times, then.
+        facts.model.add_bool_or(
+            [facts.bound[(name, *mapping.ports[name])].negated() for name in odds]
+        )
+
+
+def _solve(
+    facts: Facts, effort: float, seed: int, deadline: float
+) -> tuple[cp_model.CpSolver, cp_model.CpSolverStatus]:
+    """Search for a solution of the model."""
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
-    solver.parameters.max_deterministic_time = effort
+    solver.parameters.max_deterministic_time = max(effort, 0.01)
     solver.parameters.max_time_in_seconds = max(deadline - clock.process_time(), 0.1)
     # The model is clauses: linear relaxation, probing and symmetries cost more than they bring.
     solver.parameters.linearization_level = 0
     solver.parameters.cp_model_probing_level = 0
     solver.parameters.symmetry_level = 0
-    status = solver.solve(facts.model)
-    work = solver.response_proto.deterministic_time
-    if status == cp_model.INFEASIBLE:
-        reason = "proven that none exists in its windows of time"
-        return Outcome(None, facts.whole, work, reason if facts.whole else TOO_SMALL)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Outcome(None, False, work, "effort spent")
-    if relaxed != Relaxation():
-        return Outcome(facts.mapping, False, work)
+    return solver, solver.solve(facts.model)
 
-    def holds(literal: Literal) -> bool:
-        return bool(solver.boolean_value(literal))
 
-    try:
-        mapping = Solution(facts, holds).mapping()
-    except ConflictError:
-        return Outcome(None, False, work, "registers")
-    complaint = Validity(mapping).complaint()
-    if complaint is not None:
-        return Outcome(None, False, work, complaint)
-    return Outcome(mapping, False, work)
+def _holds(solver: cp_model.CpSolver, literal: Literal) -> bool:
+    return bool(solver.boolean_value(literal))
 
+
+CUTS = 20
+"""Solutions whose shared ports do not go together that are cut off before a search ends."""
 
 RESOURCES = {
     "slots": "operation slots",

@@ -28,6 +28,7 @@ class PortStream:
     west: the port is row ``number``'s, else column ``number``'s north port. output: its direction.
     computed: gather or scatter. nodes: whose words come in turn.
     conditional: an output that takes a word in some iterations only.
+    longer: rounds after the last that means something.
     """
 
     west: bool
@@ -36,6 +37,12 @@ class PortStream:
     computed: bool
     nodes: tuple[StreamNode, ...]
     conditional: bool = False
+    longer: int = 0
+
+    @property
+    def early(self) -> int:
+        """Rounds before the first in which the words of all nodes mean something."""
+        return max(node.shift for node in self.nodes)
 
 
 def port_streams(mapping: Mapping) -> list[PortStream]:
@@ -54,9 +61,8 @@ def port_streams(mapping: Mapping) -> list[PortStream]:
         if gather and output:
             continue
         computed = len(paired) > 1
-        order = _order(mapping, validity, names, output)
         nodes = []
-        for name in order:
+        for name in sorted(names, key=validity.first_turn):
             access = graph.nodes[name].access
             assert access is not None
             _, time = mapping.ports[name]
@@ -71,19 +77,7 @@ def port_streams(mapping: Mapping) -> list[PortStream]:
                 computed,
                 tuple(nodes),
                 pair is not None and not computed,
+                0 if output else validity.longer,
             )
         )
     return streams
-
-
-def _order(mapping: Mapping, validity: Validity, names: list[str], output: bool) -> list[str]:
-    """The order in which the words of a port's nodes come."""
-    interval = mapping.interval
-    times = {name: mapping.ports[name][1] for name in names}
-    if output:
-        together = {validity.first_pass(name) for name in names}
-    else:
-        together = {mapping.fabric.stage(time) for time in times.values()}
-    if len(together) == 1:
-        return sorted(names, key=lambda name: times[name] % interval)
-    return sorted(names, key=times.__getitem__)

@@ -5,15 +5,20 @@ only. One of a later stage is enabled too early, but an operand that comes over 
 until its producer acted, and so its result is too. What remains are a number of iterations *before*
 the first in which a value is valid though it means nothing. Streams are moved by as many words,
 so that those words come from, and go to, places nobody looks at.
+
+Accesses of one port take turns, a word each in every *round*. So all must have their first turn
+within one interval, and none may run out of words before the last round, or the words of the
+others would come into wrong places. Where one would, body and streams in are made longer.
 """
 
-from collections.abc import Mapping as Dictionary
 from functools import cached_property
+from itertools import chain
+from math import gcd
 
 from octopus.hw.layouts.instruction import Operation
 
 from .fabric import REGISTER, Copy, Entry, Hold, Turn
-from .graph import Node, Role, Use
+from .graph import Graph, Node, Role, Use
 from .mapping import PREDICATE, Delivery, Mapping
 
 FOREVER = 1 << 30
@@ -24,11 +29,31 @@ def guarded(node: Node) -> bool:
     return node.predicate is not None and node.operation is not Operation.SELECT
 
 
+def exposed_stores(graph: Graph) -> set[str]:
+    """Stores to parts of one array whose words that mean nothing could hit another's part.
+
+    Steps of all of them are multiples of one number: elements that differ modulo it never meet.
+    """
+    by_array: dict[str, list[Node]] = {}
+    for node in graph.of_role(Role.STORE):
+        if node.access is not None and node.pair is None:
+            by_array.setdefault(node.access.array, []).append(node)
+    exposed: set[str] = set()
+    for nodes in by_array.values():
+        accesses = [node.access for node in nodes if node.access is not None]
+        step = gcd(*chain.from_iterable(access.strides for access in accesses))
+        parts = {access.offset % step if step else access.offset for access in accesses}
+        if len(parts) < len(nodes):
+            exposed.update(node.name for node in nodes)
+    return exposed
+
+
 class Validity:
     """``before`` of every node: meaningless iterations before the first real one.
 
     ``after``: likewise after the last real one. ``early`` of the whole mapping: how many trips the
-    body takes beyond the real ones.
+    body takes beyond the real ones. ``longer``: of these, and of the rounds of streams in, those
+    that are there only so that no store ends before others of its port.
     """
 
     def __init__(self, mapping: Mapping) -> None:
@@ -40,10 +65,18 @@ class Validity:
         for name, (port, time) in mapping.ports.items():
             if mapping.graph.nodes[name].role is Role.LOAD:
                 self._shifts[port] = max(self._shifts.get(port, 0), self.slack(time))
-        for name in mapping.graph.order():
-            if mapping.time(name) is not None:
-                self.before[name] = self._of(name)
-                self.after[name] = self._after_of(name)
+        order = [name for name in mapping.graph.order() if mapping.time(name) is not None]
+        for name in order:
+            self.before[name] = self._of(name)
+        self.longer = 0
+        self._afters(order)
+        self.longer = max((self._deficit(names) for names in self._sharing()), default=0)
+        if self.longer:
+            self._afters(order)
+
+    def _afters(self, order: list[str]) -> None:
+        for name in order:
+            self.after[name] = self._after_of(name)
 
     def slack(self, time: int) -> int:
         """By how many stages an instruction of ``time`` is enabled too early."""
@@ -70,7 +103,7 @@ class Validity:
             # The stream of a computed access is empty when no offset comes any more.
             if node.pair is not None:
                 return 0
-            return self._shifts[mapping.ports[name][0]] - self.slack(time)
+            return self._shifts[mapping.ports[name][0]] + self.longer - self.slack(time)
         after = FOREVER if node.role is Role.STORE else self.early - self.slack(time)
         for number in range(len(node.operands)):
             delivery = mapping.deliveries.get((name, number))
@@ -97,9 +130,13 @@ class Validity:
                 continue
         return before
 
-    @cached_property
+    @property
     def early(self) -> int:
         """Trips of the body beyond the real ones."""
+        return self._enabled_early + self.longer
+
+    @cached_property
+    def _enabled_early(self) -> int:
         times = [time for _, time in self._mapping.places.values()]
         for tree in self._mapping.trees.values():
             for step in tree.sinks:
@@ -109,10 +146,32 @@ class Validity:
                     times.append(step.time)
         return max((self.slack(time) for time in times), default=0)
 
-    def first_pass(self, store: str) -> int:
-        """The pass of the body in which a store gets its first word."""
-        _, time = self._mapping.ports[store]
-        return time // self._fabric.interval - self.before[store]
+    def first_turn(self, name: str) -> int:
+        """The time of a stream node's first word."""
+        _, time = self._mapping.ports[name]
+        store = self._mapping.graph.nodes[name].role is Role.STORE
+        early = self.before[name] if store else self.slack(time)
+        return time - early * self._fabric.interval
+
+    def _sharing(self, role: Role = Role.STORE) -> list[list[str]]:
+        """The nodes of each port that more than one shares, in one direction."""
+        nodes = self._mapping.graph.nodes
+        by_port: dict[int, list[str]] = {}
+        for name, (port, _) in self._mapping.ports.items():
+            if nodes[name].role is role and nodes[name].pair is None:
+                by_port.setdefault(port, []).append(name)
+        return [names for names in by_port.values() if len(names) > 1]
+
+    def _deficit(self, names: list[str]) -> int:
+        """Rounds of a port that the store which ends first has no word for."""
+        most = max(self.before[name] for name in names)
+        return max(most - self.before[name] - self.after[name] for name in names)
+
+    def _spoil(self, names: list[str]) -> bool:
+        """Whether a word after a store's last would take that one's place: the stride is 0."""
+        access = self._mapping.graph.nodes[names[0]].access
+        stays = access is not None and not any(access.strides[:1])
+        return stays and len({self.before[name] for name in names}) > 1
 
     def complaint(self) -> str | None:
         """What of the mapping cannot work, if anything."""
@@ -124,13 +183,14 @@ class Validity:
         exact = graph.loops > 1 or graph.outer or bool(graph.exits)
         if exact and self.early:
             return "the schedule is longer than the stages of the array"
+        exposed = exposed_stores(graph)
         last = max((time for _, time in mapping.ports.values()), default=0)
         if graph.outer and last >= self._fabric.window * self._fabric.interval:
             return "a round's last words would leave after the stages of the array"
         for name, before in self.before.items():
             node = graph.nodes[name]
             alone = node.pair is not None or node.predicate is not None
-            if before and (name in carried or alone):
+            if before and (name in carried or alone or name in exposed):
                 return f"{name} would act before the first iteration"
             guarded = alone and node.operation is not Operation.SELECT
             if guarded and self.after[name]:
@@ -141,25 +201,27 @@ class Validity:
             first = [mapping.ports[name] for name in names if name != pair]
             if first and (first[0][0] != mapping.ports[pair][0] or first[0] >= mapping.ports[pair]):
                 return f"{pair} has its word before its offset"
-        return self._ports(graph.nodes)
+        names, how = self.at_odds()
+        return f"{' and '.join(names)} do not {how} together" if names else None
 
-    def _ports(self, nodes: Dictionary[str, object]) -> str | None:
-        mapping = self._mapping
-        by_port: dict[int, list[str]] = {}
-        for name, (port, _) in mapping.ports.items():
-            node = mapping.graph.nodes[name]
-            if node.role is Role.STORE and node.pair is None:
-                by_port.setdefault(port, []).append(name)
-        for names in by_port.values():
-            firsts = {self.first_pass(name) for name in names}
-            if len(firsts) > 1 and not self._in_a_window(names):
-                return f"{' and '.join(names)} do not start together"
-        return None
-
-    def _in_a_window(self, names: list[str]) -> bool:
-        times = [self._mapping.ports[name][1] for name in names]
-        exact = all(self.before[name] == 0 for name in names)
-        return exact and max(times) - min(times) < self._fabric.interval
+    def at_odds(self) -> tuple[list[str], str]:
+        """Nodes that share a port and do not go together, and why; none if all do."""
+        nodes = self._mapping.graph.nodes
+        for role in (Role.LOAD, Role.STORE):
+            for names in self._sharing(role):
+                turns = [self.first_turn(name) for name in names]
+                if max(turns) - min(turns) >= self._fabric.interval:
+                    return names, "start"
+                if role is Role.STORE and (self._deficit(names) > 0 or self._spoil(names)):
+                    return names, "end"
+                patterns = {
+                    (access.strides, access.element)
+                    for name in names
+                    if (access := nodes[name].access) is not None
+                }
+                if len(patterns) > 1:
+                    return names, "step"
+        return [], ""
 
 
 __all__ = ["FOREVER", "Use", "Validity"]

@@ -5,19 +5,22 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from octopus.hw.config import OctopusConfig, PeaConfig
-from octopus.hw.layouts.descriptor import Edge, Element, StreamMode
+from octopus.hw.layouts.descriptor import Edge, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
 
 from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
-from ..compile.graph import Graph, Role
-from ..compile.interpret import Interpreter
+from ..compile.graph import Graph
 from ..compile.streams import PortStream
+<<<<<<< HEAD
 from ..compile.trace import Source
+=======
+from .access_check import check_accesses
+from .compiled_layout import Layout, element_bytes, rounds_of
+from .graph_reference import DataFlowError, evaluate
+>>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
 from .launch import Launch
-from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
+from .task import Array, Buffer, Kernel, Operand, Task, TaskError
 
 EFFORT = 15.0
 """Of the exact method, unless told otherwise: a kernel is compiled while somebody waits."""
@@ -71,95 +74,6 @@ class GraphKernel(Kernel):
         return self.compiled(pea).image(number)
 
 
-def element_bytes(element: Element) -> int:
-    """Bytes of a stream's element."""
-    return WORD_BYTES if element is Element.WORD else 1
-
-
-class _Layout:
-    """Where the arrays of a compiled task lie in the scratchpad.
-
-    Every stream has its own idea of where an array should be: words that mean nothing come before
-    its first element, and arrays that share a port lie at equal distances. So an input is loaded
-    once more where one place cannot serve all.
-    """
-
-    def __init__(self, task: "CompiledTask", launch: Launch) -> None:
-        self.task, self.launch = task, launch
-        self._places: dict[str, int] = {}
-        self._fronts: dict[str, int] = {}
-
-    def reserve(self, streams: Sequence[PortStream]) -> None:
-        """Note what room outputs need before them: each has one place for all its streams."""
-        for stream in streams:
-            if stream.output and len(stream.nodes) == 1:
-                name = stream.nodes[0].access.array
-                self._fronts[name] = max(self._fronts.get(name, 0), self.front(stream))
-
-    def front(self, stream: PortStream) -> int:
-        """Bytes that the nodes of a stream touch before their arrays."""
-        return max(
-            node.shift * abs(node.access.strides[0]) * element_bytes(node.access.element)
-            for node in stream.nodes
-        )
-
-    def array(self, name: str, front: int) -> int:
-        """The byte address of an array with at least ``front`` bytes before it."""
-        operand = self.task.by_name[name]
-        output = name in self.task.output_names
-        if output:
-            front = self._fronts.get(name, 0)
-        if name not in self._places or (front and not output):
-            pad = -(-front // WORD_BYTES)
-            address = self.launch.allocate(name, operand.words + pad) + pad * WORD_BYTES
-            source = self.task.starts.get(name, name)
-            if source in self.task.input_names:
-                self.launch.load(self.task.by_name[source], address)
-            if name in self.task.output_names and name not in self._places:
-                self.launch.store(operand, address)
-            self._places[name] = address
-        return self._places[name]
-
-    def spaced(self, stream: PortStream) -> tuple[int, int]:
-        """Base of the first node and the distance from node to node of a shared port."""
-        operands = [self.task.by_name[node.access.array] for node in stream.nodes]
-        offsets = [self.offset(stream, i) for i in range(len(stream.nodes))]
-        front = max(0, *(-offset for offset in offsets)) + WORD_BYTES
-        pad = -(-front // WORD_BYTES)
-        low, high = min(offsets), max(offsets)
-        # Arrays start on words; the distance makes up for nodes that begin at other bytes.
-        behind = [(offset - offsets[0]) % WORD_BYTES for offset in offsets]
-        extra = next(
-            (
-                d
-                for d in range(WORD_BYTES)
-                if all(i * d % WORD_BYTES == b for i, b in enumerate(behind))
-            ),
-            None,
-        )
-        if extra is None:
-            raise TaskError(f"{self.task.name}: {operands[0].name} cannot share a port of bytes")
-        high += (offsets[0] - high) % WORD_BYTES
-        size = max(o.words for o in operands) + pad + -(-(high - low) // WORD_BYTES) + 1
-        size += len(operands)
-        block = self.launch.allocate(f"port of {operands[0].name}", size * len(operands))
-        for i, operand in enumerate(operands):
-            # base + offset is the same for all but the distance.
-            address = block + (i * size + pad) * WORD_BYTES + high + i * extra - offsets[i]
-            if stream.output:
-                self.launch.store(operand, address)
-            else:
-                self.launch.load(operand, address)
-        return block + pad * WORD_BYTES + high, size * WORD_BYTES + extra
-
-    @staticmethod
-    def offset(stream: PortStream, index: int) -> int:
-        """Bytes from an array's start to the first that its node touches."""
-        node = stream.nodes[index]
-        size = element_bytes(node.access.element)
-        return (node.access.offset - node.shift * node.access.strides[0]) * size
-
-
 class CompiledTask(Task):
     """One use of a compiled kernel.
 
@@ -171,7 +85,7 @@ class CompiledTask(Task):
     inputs as which they begin. written: outputs of which a task surely leaves no part alone.
 
     Raises:
-        TaskError: wrong counts, or an array that is missing or may be left undefined.
+        TaskError: wrong counts, or as :func:`check_accesses`.
     """
 
     has_result = False
@@ -202,15 +116,14 @@ class CompiledTask(Task):
                 f"{self.name}.counts is {self.counts}; "
                 f"allowed: {kernel.graph.loops} positive numbers"
             )
-        for node in kernel.graph.nodes.values():
-            if node.access is not None and node.access.array not in self.by_name:
-                raise TaskError(f"{self.name} has no array {node.access.array}")
-            partly = node.role is Role.SCATTER or node.predicate is not None
-            whole = {*self.starts, *written}
-            if partly and node.access is not None and node.access.array not in whole:
-                raise TaskError(
-                    f"{self.name}: {node.access.array} needs an input as which it starts"
-                )
+        check_accesses(
+            self.name,
+            kernel.graph,
+            self.counts,
+            {operand.name: operand for operand in self.inputs},
+            {operand.name: operand for operand in self.outputs},
+            [*self.starts, *written],
+        )
         for output, source in self.starts.items():
             if self.by_name[output].words != self.by_name[source].words:
                 raise TaskError(f"{self.name}: {output} and {source} differ in size")
@@ -230,13 +143,24 @@ class CompiledTask(Task):
         return self._kernel.graph
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
+<<<<<<< HEAD
         """As :class:`Task`: the function itself, run by Python; of a kernel that is a graph, what
         the graph means, by :class:`Interpreter`."""
+=======
+        """As :class:`Task`: what the graph means, by an evaluation that shares nothing with the
+        compiler.
+
+        Raises:
+            TaskError: an array does not fit, or a computed access leaves its array.
+        """
+>>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         given = self.checked(arrays)
-        store: dict[str, list[int]] = {}
-        for operand, array in zip(self.inputs, given, strict=True):
-            store[operand.name] = [int(value) for value in array.ravel()]
+        memory = {
+            operand.name: _bytes(operand.to_words(array))
+            for operand, array in zip(self.inputs, given, strict=True)
+        }
         for operand in self.outputs:
+<<<<<<< HEAD
             begin = store.get(self.starts.get(operand.name, ""), [0] * prod(operand.shape))
             store[operand.name] = list(begin)
         source = self._kernel.graph.source
@@ -249,6 +173,17 @@ class CompiledTask(Task):
             values = np.array(store[operand.name], np.int64)
             outputs.append(values.astype(DTYPES[operand.dtype]).reshape(operand.shape))
         value = store[self.result][0] & 0xFFFFFFFF if self.result else None
+=======
+            begin = memory.get(self.starts.get(operand.name, ""), bytes(operand.bytes))
+            memory[operand.name] = bytearray(begin)
+        try:
+            evaluate(self._kernel.graph, self.counts, memory)
+        except DataFlowError as error:
+            raise TaskError(f"{self.name}: {error}") from None
+        words = {operand.name: _words(bytes(memory[operand.name])) for operand in self.outputs}
+        outputs = [operand.from_words(words[operand.name]) for operand in self.outputs]
+        value = words[self.result][0] if self.result else None
+>>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         return tuple(outputs), value
 
     def _run_function(self, source: Source, store: dict[str, list[int]]) -> None:
@@ -283,14 +218,19 @@ class CompiledTask(Task):
         """As :class:`Task`."""
         compiled = self._kernel.compiled(config.pea)
         launch = Launch(config, self, buffers)
-        layout = _Layout(self, launch)
-        layout.reserve(compiled.streams)
+        layout = Layout(self, launch, compiled.streams)
         for stream in compiled.streams:
             self._stream(launch, layout, stream)
+<<<<<<< HEAD
         address = layout.array(self.result, 0) if self.result else None
         graph = self._kernel.graph
         within = graph.inner_loops if graph.outer else graph.loops
         trips = prod(self.counts[:within])
+=======
+        address = layout.array(self.result) if self.result else None
+        outer = self._kernel.graph.outer
+        trips = self.counts[0] if outer else prod(self.counts)
+>>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         return launch.words(
             kernel_number,
             body_trips=trips + compiled.program.early,
@@ -300,7 +240,7 @@ class CompiledTask(Task):
             cycle_limit=cycle_limit,
         )
 
-    def _stream(self, launch: Launch, layout: _Layout, stream: PortStream) -> None:
+    def _stream(self, launch: Launch, layout: Layout, stream: PortStream) -> None:
         first = stream.nodes[0]
         size = element_bytes(first.access.element)
         if stream.west:
@@ -308,7 +248,7 @@ class CompiledTask(Task):
         else:
             edge = Edge.NORTH_OUT if stream.output else Edge.NORTH_IN
         if stream.computed:
-            base = layout.array(first.access.array, 0) + first.access.offset * size
+            base = layout.array(first.access.array) + first.access.offset * size
             launch.stream(
                 edge,
                 base,
@@ -323,15 +263,24 @@ class CompiledTask(Task):
             stride = first.access.strides[index] if index < len(first.access.strides) else 0
             pattern.append((count, stride * size))
         if stream.conditional:
-            pattern = [(prod(self.by_name[first.access.array].shape), size)]
-        most = max(node.shift for node in stream.nodes)
-        pattern[0] = (pattern[0][0] + most, pattern[0][1])
+            left = self.by_name[first.access.array].bytes // size - first.access.offset
+            pattern = [(left, size)]
+        pattern[0] = (rounds_of(stream, pattern[0][0]), pattern[0][1])
         if len(stream.nodes) == 1:
-            base = layout.array(first.access.array, layout.front(stream)) + layout.offset(stream, 0)
+            base = layout.single(stream)
         else:
-            base, distance = layout.spaced(stream)
+            base, distance = layout.shared(stream)
             pattern.insert(0, (len(stream.nodes), distance))
         launch.stream(edge, base, pattern, first_port=stream.number, element=first.access.element)
+
+
+def _bytes(words: Sequence[int]) -> bytearray:
+    return bytearray(b"".join(word.to_bytes(WORD_BYTES, "little") for word in words))
+
+
+def _words(image: bytes) -> list[int]:
+    parts = range(0, len(image), WORD_BYTES)
+    return [int.from_bytes(image[i : i + WORD_BYTES], "little") for i in parts]
 
 
 __all__ = ["CompiledTask", "GraphKernel"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from amaranth.lib import data
+
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import (
     DESCRIPTOR_HEADER_WORDS,
@@ -17,10 +19,13 @@ from octopus.hw.layouts.descriptor import (
     StreamMode,
 )
 from octopus.hw.layouts.space import WORD_BYTES
-from octopus.hw.layouts.words import WORD_MASK, pack
+from octopus.hw.layouts.words import pack
 
 from .banks import WavePorts
 from .task import Buffer, Operand, Task, TaskError
+
+COUNT_LIMIT = 0xFFFF
+"""Largest count of a stream's dimension."""
 
 ROW_LIMIT = 0xFFFF
 """Most words of a row, and most rows, of one DMA entry."""
@@ -140,7 +145,7 @@ class Launch:
                 raise TaskError(
                     f"{self.task.name}: {operand.name} has {value} {what}; allowed: {ROW_LIMIT}"
                 )
-        return pack(
+        return self._packed(
             DmaEntry,
             {
                 "memory_address": buffer.address + offset,
@@ -174,7 +179,16 @@ class Launch:
         base: scratchpad byte address. pattern: (count, stride in bytes), innermost first.
         """
         if len(pattern) > STREAM_DIMENSIONS:
-            raise TaskError(f"{self.task.name}: {len(pattern)} dimensions in a stream")
+            raise TaskError(
+                f"{self.task.name}: a stream has {len(pattern)} dimensions; "
+                f"allowed: {STREAM_DIMENSIONS}"
+            )
+        for d, (count, _) in enumerate(pattern):
+            if not 1 <= count <= COUNT_LIMIT:
+                raise TaskError(
+                    f"{self.task.name}: stream {edge.name} {first_port}: count{d} is {count}; "
+                    f"allowed: 1 to {COUNT_LIMIT}"
+                )
         fields: dict[str, object] = {
             "edge": edge,
             "mode": mode,
@@ -187,13 +201,20 @@ class Launch:
         unused = [(1, 0)] * (STREAM_DIMENSIONS - len(pattern))
         for d, (count, stride) in enumerate([*pattern, *unused]):
             fields |= {f"count{d}": count, f"stride{d}": stride}
-        self._groups.append(pack(StreamGroup, fields))
+        self._groups.append(self._packed(StreamGroup, fields))
 
     def stream_wave(self, edge: Edge, base: int, ports: WavePorts) -> None:
         """Add the stream group of a token wave's operand."""
         self.stream(
             edge, base, ports.pattern, port_count=ports.ports, port_stride=ports.port_stride
         )
+
+    def _packed(self, layout: type[data.Struct], fields: Mapping[str, object]) -> list[int]:
+        """As :func:`pack`, with the task in the error."""
+        try:
+            return pack(layout, dict(fields))
+        except ValueError as error:
+            raise TaskError(f"{self.task.name}: {error}") from None
 
     def words(
         self,
@@ -226,7 +247,7 @@ class Launch:
             "magic": DESCRIPTOR_MAGIC,
             "domain": domain,
             "kernel": kernel_number,
-            "body_trips": body_trips & WORD_MASK,
+            "body_trips": body_trips,
             "outer_trips": outer_trips,
             "trips_from_token": int(trips_from_token),
             "has_result": int(result_address is not None),
@@ -238,7 +259,7 @@ class Launch:
             "cycle_limit": cycle_limit,
             "descriptor_words": total,
         }
-        words = pack(DescriptorHeader, header)
+        words = self._packed(DescriptorHeader, header)
         for part in (self._inputs, self._outputs, self._groups):
             for entry in part:
                 words.extend(entry)

@@ -17,6 +17,7 @@ from octopus.hw.layouts.block import (
     BlockStatistics,
     SuccessorEntry,
 )
+from octopus.hw.layouts.command import IndexSettings
 from octopus.hw.layouts.space import (
     CONFIGURATION_BIT,
     KERNEL_TABLE_ENTRY_WORDS,
@@ -147,7 +148,11 @@ def lay_out(computation: Computation, config: OctopusConfig, cycle_limit: int = 
     program.batches = _batches(program)
     registers = 1 << CONFIGURATION_BIT | ConfigurationRegion.REGISTERS
     _write(program, registers | ClusterRegister.KERNEL_TABLE_ADDRESS, [0])
-    _write(program, registers | ClusterRegister.KERNEL_COUNT, [len(images)])
+    # A workflow that ran before may have divided indices.
+    _write(program, registers | ClusterRegister.INDEX_SETTINGS, pack(IndexSettings, {}))
+    # The same number may have meant another kernel before: only a change makes TBUs forget.
+    for count in (0, len(images)):
+        _write(program, registers | ClusterRegister.KERNEL_COUNT, [count])
     return program
 
 

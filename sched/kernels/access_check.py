@@ -1,0 +1,139 @@
+"""What the accesses of a graph's real iterations touch, against the arrays of a task."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octopus.hw.layouts.descriptor import Element
+
+from ..compile.graph import Access, Graph, Node, Role
+from .operand import Operand, TaskError
+
+READS = (Role.LOAD, Role.GATHER)
+WRITES = (Role.STORE, Role.SCATTER)
+
+
+def span_of(access: Access, counts: Sequence[int]) -> tuple[int, int]:
+    """The first and the last element that an affine access touches."""
+    low = high = access.offset
+    for count, stride in zip(counts, access.strides, strict=False):
+        low, high = low + min(0, (count - 1) * stride), high + max(0, (count - 1) * stride)
+    return low, high
+
+
+def elements_of(access: Access, counts: Sequence[int]) -> NDArray[np.int64]:
+    """All elements that an affine access touches."""
+    found = np.array([access.offset], np.int64)
+    for count, stride in zip(counts, access.strides, strict=False):
+        if stride:
+            found = np.unique(np.add.outer(found, np.arange(count, dtype=np.int64) * stride))
+    return found
+
+
+def check_accesses(
+    task: str,
+    graph: Graph,
+    counts: Sequence[int],
+    inputs: Mapping[str, Operand],
+    outputs: Mapping[str, Operand],
+    whole: Sequence[str],
+) -> None:
+    """Refuse accesses that do not fit the arrays.
+
+    Parameters
+    ----------
+    task: for errors. whole: outputs of which parts may be left alone.
+
+    Raises:
+        TaskError: an array is missing, read as well as written, or of another element; an access
+            leaves it; two nodes write one element; an output has elements that nothing writes.
+    """
+    for node in graph.nodes.values():
+        if node.access is not None:
+            _check_array(task, node, counts, inputs, outputs)
+    for name, operand in outputs.items():
+        writers = [
+            node
+            for node in graph.nodes.values()
+            if node.role in WRITES and node.access is not None and node.access.array == name
+        ]
+        _check_writers(task, operand, writers, counts, name in whole)
+
+
+def _check_array(
+    task: str,
+    node: Node,
+    counts: Sequence[int],
+    inputs: Mapping[str, Operand],
+    outputs: Mapping[str, Operand],
+) -> None:
+    access = node.access
+    assert access is not None
+    arrays, others = (outputs, inputs) if node.role in WRITES else (inputs, outputs)
+    if access.array not in arrays:
+        if access.array in others:
+            does = "writes an input" if node.role in WRITES else "reads an output"
+            raise TaskError(f"{task}: {node.name} {does}, {access.array}; memory is not ordered")
+        raise TaskError(f"{task} has no array {access.array}")
+    operand = arrays[access.array]
+    size = 4 if operand.dtype == "int32" else 1
+    if size != (4 if access.element is Element.WORD else 1):
+        raise TaskError(
+            f"{task}: {node.name} takes {access.element.name} of {operand.name}, which is of "
+            f"{operand.dtype}"
+        )
+    limit = operand.bytes // size
+    low = high = access.offset
+    if node.role in (Role.LOAD, Role.STORE) and node.predicate is None:
+        low, high = span_of(access, counts)
+    if low < 0 or high >= limit:
+        where = low if low < 0 else high
+        raise TaskError(
+            f"{task}: {node.name} touches {operand.name}[{where}]; allowed: 0 to {limit - 1}"
+        )
+
+
+def _check_writers(
+    task: str, operand: Operand, writers: Sequence[Node], counts: Sequence[int], whole: bool
+) -> None:
+    open_ended = [n for n in writers if n.role is Role.SCATTER or n.predicate is not None]
+    if open_ended and len(writers) > 1:
+        names = " and ".join(node.name for node in writers)
+        raise TaskError(
+            f"{task}: {names} write {operand.name} at addresses that are not known; allowed: one"
+        )
+    if open_ended:
+        if not whole:
+            raise TaskError(f"{task}: {operand.name} needs an input as which it starts")
+        return
+    touched = {node.name: elements_of(node.access, counts) for node in writers if node.access}
+    for (one, first), (other, second) in combinations(touched.items(), 2):
+        both = np.intersect1d(first, second)
+        if both.size:
+            raise TaskError(
+                f"{task}: {one} and {other} write {operand.name}[{both[0]}]; allowed: one of them"
+            )
+    written = sum(elements.size for elements in touched.values())
+    size = 4 if operand.dtype == "int32" else 1
+    if written < operand.bytes // size and not whole:
+        _check_gaps(task, operand, list(touched.values()))
+
+
+def _check_gaps(task: str, operand: Operand, touched: Sequence[NDArray[np.int64]]) -> None:
+    """Refuse elements that nothing writes, but not the padding of rows of bytes."""
+    left = np.ones((operand.rows, operand.bytes // operand.rows), bool)
+    if operand.dtype == "int32":
+        left = np.ones((operand.rows, operand.row_words), bool)
+    flat = left.reshape(-1)
+    for elements in touched:
+        flat[elements] = False
+    last = operand.shape[-1] if operand.shape else 1
+    gaps = np.argwhere(left[:, :last])
+    if gaps.size:
+        gap = int(gaps[0][0]) * left.shape[1] + int(gaps[0][1])
+        raise TaskError(
+            f"{task}: nothing writes {operand.name}[{gap}]; allowed: all of it, or an input as "
+            "which it starts"
+        )
