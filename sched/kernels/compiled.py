@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from octopus.hw.config import OctopusConfig, PeaConfig
 from octopus.hw.layouts.descriptor import Edge, StreamMode
 from octopus.hw.layouts.space import WORD_BYTES
@@ -12,15 +14,12 @@ from octopus.hw.layouts.space import WORD_BYTES
 from ..compile.compiler import ATTEMPTS, Compiled, compile_graph
 from ..compile.graph import Graph
 from ..compile.streams import PortStream
-<<<<<<< HEAD
 from ..compile.trace import Source
-=======
 from .access_check import check_accesses
 from .compiled_layout import Layout, element_bytes, rounds_of
 from .graph_reference import DataFlowError, evaluate
->>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
 from .launch import Launch
-from .task import Array, Buffer, Kernel, Operand, Task, TaskError
+from .task import DTYPES, Array, Buffer, Kernel, Operand, Task, TaskError
 
 EFFORT = 15.0
 """Of the exact method, unless told otherwise: a kernel is compiled while somebody waits."""
@@ -143,68 +142,65 @@ class CompiledTask(Task):
         return self._kernel.graph
 
     def reference(self, *arrays: Any) -> tuple[tuple[Array, ...], int | None]:
-<<<<<<< HEAD
         """As :class:`Task`: the function itself, run by Python; of a kernel that is a graph, what
-        the graph means, by :class:`Interpreter`."""
-=======
-        """As :class:`Task`: what the graph means, by an evaluation that shares nothing with the
-        compiler.
+        the graph means, by an evaluation that shares nothing with the compiler.
 
         Raises:
-            TaskError: an array does not fit, or a computed access leaves its array.
+            TaskError: an array does not fit, or the kernel does what has no meaning.
         """
->>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         given = self.checked(arrays)
+        source = self._kernel.graph.source
+        if source is not None:
+            results = self._run_function(source, given)
+        else:
+            results = self._run_graph(given)
+        outputs = tuple(results[operand.name] for operand in self.outputs)
+        value = int(results[self.result].reshape(-1)[0]) & 0xFFFFFFFF if self.result else None
+        return outputs, value
+
+    def _run_graph(self, given: Sequence[Array]) -> dict[str, Array]:
+        """The outputs of the graph."""
         memory = {
             operand.name: _bytes(operand.to_words(array))
             for operand, array in zip(self.inputs, given, strict=True)
         }
         for operand in self.outputs:
-<<<<<<< HEAD
-            begin = store.get(self.starts.get(operand.name, ""), [0] * prod(operand.shape))
-            store[operand.name] = list(begin)
-        source = self._kernel.graph.source
-        if source is not None:
-            self._run_function(source, store)
-        else:
-            Interpreter(self._kernel.graph, self.counts, store).run()
-        outputs = []
-        for operand in self.outputs:
-            values = np.array(store[operand.name], np.int64)
-            outputs.append(values.astype(DTYPES[operand.dtype]).reshape(operand.shape))
-        value = store[self.result][0] & 0xFFFFFFFF if self.result else None
-=======
             begin = memory.get(self.starts.get(operand.name, ""), bytes(operand.bytes))
             memory[operand.name] = bytearray(begin)
         try:
             evaluate(self._kernel.graph, self.counts, memory)
         except DataFlowError as error:
             raise TaskError(f"{self.name}: {error}") from None
-        words = {operand.name: _words(bytes(memory[operand.name])) for operand in self.outputs}
-        outputs = [operand.from_words(words[operand.name]) for operand in self.outputs]
-        value = words[self.result][0] if self.result else None
->>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
-        return tuple(outputs), value
+        return {o.name: o.from_words(_words(bytes(memory[o.name]))) for o in self.outputs}
 
-    def _run_function(self, source: Source, store: dict[str, list[int]]) -> None:
-        """Run the function behind the graph on the elements in ``store``, which it changes.
+    def _run_function(self, source: Source, given: Sequence[Array]) -> dict[str, Array]:
+        """The outputs of the function behind the graph.
 
         Raises:
             TaskError: it does what no array can, or leaves an element undefined.
         """
+        store = {
+            operand.name: [int(value) for value in array.ravel()]
+            for operand, array in zip(self.inputs, given, strict=True)
+        }
         results, defined = source.run(
             self.counts,
-            {name: store[name] for name in self.input_names},
+            store,
             {operand.name: prod(operand.shape) for operand in self.outputs},
             {name: store[start] for name, start in self.starts.items()},
         )
-        for name, elements in results.items():
-            if not all(defined[name]):
+        for name, there in defined.items():
+            if not all(there):
                 raise TaskError(
-                    f"{self.name}: {name}[{defined[name].index(False)}] is never written, and "
+                    f"{self.name}: {name}[{there.index(False)}] is never written, and "
                     f"{name} has no input as which it starts"
                 )
-            store[name] = elements
+        return {
+            operand.name: np.array(results[operand.name], np.int64)
+            .astype(DTYPES[operand.dtype])
+            .reshape(operand.shape)
+            for operand in self.outputs
+        }
 
     def descriptor(
         self,
@@ -221,16 +217,10 @@ class CompiledTask(Task):
         layout = Layout(self, launch, compiled.streams)
         for stream in compiled.streams:
             self._stream(launch, layout, stream)
-<<<<<<< HEAD
-        address = layout.array(self.result, 0) if self.result else None
+        address = layout.array(self.result) if self.result else None
         graph = self._kernel.graph
         within = graph.inner_loops if graph.outer else graph.loops
         trips = prod(self.counts[:within])
-=======
-        address = layout.array(self.result) if self.result else None
-        outer = self._kernel.graph.outer
-        trips = self.counts[0] if outer else prod(self.counts)
->>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         return launch.words(
             kernel_number,
             body_trips=trips + compiled.program.early,

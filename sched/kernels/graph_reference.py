@@ -106,7 +106,8 @@ class _Evaluation:
         inner: tuple[int, ...] = self.counts
         outer: tuple[int, ...] = ()
         if self.graph.outer:
-            inner, outer = self.counts[:1], self.counts[1:]
+            within = self.graph.inner_loops
+            inner, outer = self.counts[:within], self.counts[within:]
         for outside in _nest(outer):
             past: deque[dict[str, int]] = deque(maxlen=self.depth)
             for inside in _nest(inner):

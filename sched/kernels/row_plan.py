@@ -43,16 +43,10 @@ class Stage:
             name,
             self.function,
             (self.count, rows),
-<<<<<<< HEAD
             {array: shape for array, shape in shapes.items() if array not in self.outputs},
             {array: shapes[array] for array in self.outputs},
             self.constants,
-=======
-            [operand for array, operand in operands.items() if array not in self.outputs],
-            [operands[array] for array in self.outputs],
             written=self.outputs,  # all but the padding of rows of bytes
-            name=name,
->>>>>>> 418e51f (Let shared stores end together, guard both sides of arrays, refuse what leaves them)
         )
 
     def row_bytes(self, array: str) -> int:

@@ -215,6 +215,15 @@ def test_phi_that_begins_with_a_value_runs(run_dot):
             "line 2: .* depend on each other within one iteration; say distance",
         ),
         ("digraph g { x [opcode=input]; x -> a [distance=-1]; a [opcode=abs] }", "distance is -1"),
+        (
+            "digraph g { x [opcode=in]\n x -> a [operand=pred]; a [opcode=abs] }",
+            "2: a has a",
+        ),
+        (
+            "digraph g { a [opcode=abs, stride=2]; a -> a }",
+            "an unknown attribute stride",
+        ),
+        ("digraph g { p [opcode=phi, value=2]; p -> p }", "unknown attribute value"),
         ("digraph g { speed=4; x [opcode=input] }", "the graph has an unknown attribute speed"),
         (
             "digraph g { x [opcode=input]; y [opcode=input]; x -> p; y -> p;\n p [opcode=phi] }",
