@@ -1,6 +1,8 @@
 """Random data-flow graphs, and tasks of them, to try the compiler on."""
 
 import random
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,13 +142,14 @@ def random_task(
     return CompiledTask(kernel, (length,), inputs, outputs, starts=made.starts)
 
 
-def random_arrays(task: CompiledTask, source: random.Random) -> list[NDArray[np.int32]]:
+def random_arrays(task: CompiledTask, source: random.Random) -> list[NDArray[Any]]:
     """Inputs with many of the values that matter."""
     arrays = []
     for operand in task.inputs:
         words = [
             source.choice(VALUES) if source.random() < 0.5 else source.getrandbits(32)
-            for _ in range(operand.words)
+            for _ in range(prod(operand.shape))
         ]
-        arrays.append(np.array(words, np.uint32).view(np.int32).reshape(operand.shape))
+        whole = np.array(words, np.uint32).view(np.int32).reshape(operand.shape)
+        arrays.append(whole.astype(np.int8) if operand.dtype == "int8" else whole)
     return arrays
