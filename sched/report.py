@@ -113,8 +113,8 @@ class RunReport:
 
     @property
     def cycles_per_instance(self) -> float:
-        """The run's cycles over its instances."""
-        return self.cycles / max(1, len(self.outcomes))
+        """The run's cycles over the instances that ended."""
+        return self.cycles / max(1, sum(outcome.finished > 0 for outcome in self.outcomes))
 
     def differences(self, references: Sequence[InstanceResult]) -> list[str]:
         """Where the run and the reference executor disagree, one line each; empty if nowhere.

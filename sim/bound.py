@@ -134,7 +134,8 @@ def _unbound(profile: Profile, host: list[HostSpan], block: str, load: float) ->
     if share >= SATURATED:
         return f"The host bounds it: it reads and writes in {share:.0%} of the cycles; {busiest}."
     started = [outcome for outcome in profile.outcomes if outcome.slot >= 0]
-    flight = sum((o.finished or end) - o.started for o in started) / max(1, profile.cycles)
+    times = [max(0, (outcome.finished or end) - outcome.started) for outcome in started]
+    flight = sum(times) / max(1, profile.cycles)
     slots = profile.program.slots
     if flight >= SATURATED * slots:
         return (

@@ -99,6 +99,7 @@ class RunResult:
         """Names and values of the run's figures, as shown."""
         report, found = self.report, self.figures
         use, latency = found["utilisation"], found["latency"]
+        ended = any(outcome.finished for outcome in report.outcomes)
         lines = [(name.replace("_", " "), _shown(value)) for name, value in self.summary.items()]
         if latency["count"]:
             lines += [
@@ -107,7 +108,7 @@ class RunResult:
             ]
         return [
             ("cycles", f"{report.cycles:,}"),
-            ("cycles an instance", f"{report.cycles_per_instance:,.0f}"),
+            ("cycles an instance", f"{report.cycles_per_instance:,.0f}" if ended else "none ended"),
             *lines,
             ("cycles to load the program", f"{self.load_cycles:,}"),
             ("TBUs at work", f"{use['tbu']:.1%}"),

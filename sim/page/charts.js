@@ -96,7 +96,7 @@ function axes(svg, box, xs, ys, title) {
   }
   for (const value of ticks(xs[1] - xs[0], Math.max(2, (box.right - box.left) / 110))) {
     const x = box.left + ((box.right - box.left) * value) / (xs[1] - xs[0] || 1);
-    node("text", { x, y: box.bottom + 14, "text-anchor": "middle" }, svg, count(xs[0] + value));
+    node("text", { x, y: box.bottom + 14, "text-anchor": x > box.right - 16 ? "end" : "middle" }, svg, count(xs[0] + value));
   }
   node("text", { x: (box.left + box.right) / 2, y: box.bottom + 30, "text-anchor": "middle", fill: "#5b6673" }, svg, title);
 }
@@ -105,7 +105,7 @@ function axes(svg, box, xs, ys, title) {
 function areas(place, edges, series, colours, height = 190) {
   const [svg, width] = canvasOf(place, height), box = { left: 44, right: width - 8, top: 8, bottom: height - 36 };
   const sums = edges.slice(1).map((_, i) => series.reduce((sum, [, values]) => sum + values[i], 0));
-  const most = Math.max(...sums, 1e-9), span = edges[edges.length - 1] - edges[0] || 1;
+  const most = Math.max(...sums) || 1, span = edges[edges.length - 1] - edges[0] || 1;
   axes(svg, box, [edges[0], edges[edges.length - 1]], most, "clock cycle of the run");
   const x = (cycle) => box.left + ((box.right - box.left) * (cycle - edges[0])) / span;
   const y = (value) => box.bottom - ((box.bottom - box.top) * value) / most;

@@ -1,5 +1,6 @@
 // The Gantt chart on a canvas: by TBU, by block or by instance; wheel zooms, drag moves, double click shows all.
 "use strict";
+const HEAD = 20; // the axis, above the rows
 class Gantt {
   constructor(place, data) {
     this.data = data;
@@ -74,12 +75,12 @@ class Gantt {
   }
   find(event) {
     const box = this.canvas.getBoundingClientRect(), y = event.clientY - box.top, cycle = this.cycle(event);
-    const row = Math.floor(y / this.height), slack = (2 * (this.span[1] - this.span[0])) / this.room;
+    const row = Math.floor((y - HEAD) / this.height), slack = (2 * (this.span[1] - this.span[0])) / this.room;
     let found = null, best = Infinity;
     this.data.tasks.forEach((task, i) => {
       if (this.row[i] !== row) return;
-      if (this.places[i] > 1 && Math.floor(((y - row * this.height - 1) * this.places[i]) / (this.height - 2)) !== this.lanes[i]) return;
-      const from = this.mode === "instance" && task.ready >= 0 ? task.ready : task.taken, to = task.completed >= 0 ? task.completed : task.left;
+      if (this.places[i] > 1 && Math.floor(((y - HEAD - row * this.height - 1) * this.places[i]) / (this.height - 2)) !== this.lanes[i]) return;
+      const from = this.mode === "instance" && task.ready >= 0 ? task.ready : task.taken, to = task.completed >= 0 ? task.completed : task.dropped ? Math.max(task.left, task.filled, task.placed, task.taken) : this.data.cycles;
       if (cycle < from - slack || cycle > to + slack) return;
       // Where several are in the unit, the one in the array comes first, then the one that gets its operands.
       const rank = cycle >= task.started && cycle < task.left ? 0 : cycle >= task.placed && cycle < task.filled ? 1 : 2;
@@ -88,7 +89,7 @@ class Gantt {
     return found;
   }
   draw() {
-    const width = Math.max(260, this.place.clientWidth - 2), tall = this.height * this.names.length + 22, scale = Math.min(2, devicePixelRatio || 1);
+    const width = Math.max(260, this.place.clientWidth - 2), tall = this.height * this.names.length + HEAD + 2, scale = Math.min(2, devicePixelRatio || 1);
     this.left = width < 600 ? 78 : 124;
     this.room = width - this.left - 6;
     Object.assign(this.canvas, { width: width * scale, height: tall * scale });
@@ -100,9 +101,9 @@ class Gantt {
     const [first, last] = this.span, x = (cycle) => this.left + (this.room * (cycle - first)) / (last - first);
     const every = Math.ceil(11 / this.height);
     this.names.forEach((name, row) => {
-      if (row % 2) { pen.fillStyle = "#f8fafb"; pen.fillRect(this.left, row * this.height, this.room, this.height); }
+      if (row % 2) { pen.fillStyle = "#f8fafb"; pen.fillRect(this.left, HEAD + row * this.height, this.room, this.height); }
       pen.fillStyle = "#1b2733";
-      if (row % every === 0) pen.fillText(name, 4, (row + 0.5) * this.height, this.left - 8);
+      if (row % every === 0) pen.fillText(name, 4, HEAD + (row + 0.5) * this.height, this.left - 8);
     });
     pen.save();
     pen.beginPath();
@@ -111,31 +112,33 @@ class Gantt {
     const bar = (from, to, row, top, part, shade) => {
       if (from < 0 || to <= from || to < first || from > last) return;
       pen.fillStyle = shade;
-      pen.fillRect(x(from), row * this.height + 1 + top * (this.height - 2), Math.max(0.6, x(to) - x(from)), part * (this.height - 2));
+      pen.fillRect(x(from), HEAD + row * this.height + 1 + top * (this.height - 2), Math.max(0.6, x(to) - x(from)), part * (this.height - 2));
     };
     this.data.tasks.forEach((task, i) => {
       const row = this.row[i], shade = colour(Math.max(0, task.block)), place = this.places[i], top = this.lanes[i] / place;
       if (row < 0) return;
-      const end = task.completed >= 0 ? task.completed : this.data.cycles;
+      // What has not ended when the run does lasts until then.
+      const until = (cycle) => (cycle >= 0 ? cycle : this.data.cycles), end = until(task.completed);
       if (this.mode === "instance") {
         bar(task.ready, end, row, 0, 1, "#dfe4e9");
-        bar(Math.max(task.placed, task.ready), task.filled, row, 0.2, 0.6, shade + "70");
-        bar(task.started, task.left < 0 ? end : task.left, row, 0, 1, shade);
+        if (task.placed >= 0) bar(Math.max(task.placed, task.ready), until(task.filled), row, 0.2, 0.6, shade + "70");
+        bar(task.started, until(task.left), row, 0, 1, shade);
         return;
       }
       // Beside the array's runs, a narrow strip: what the unit prepares meanwhile.
-      bar(task.taken, task.placed, row, top, 0.16 / place, task.dropped ? "#b42318" : "#9aa5b1");
-      bar(task.placed, task.filled, row, top + 0.17 / place, 0.25 / place, shade + "80");
-      bar(task.started, task.left < 0 ? end : task.left, row, top + 0.44 / place, 0.56 / place, task.dropped ? "#b42318" : shade);
+      bar(task.taken, until(task.placed), row, top, 0.16 / place, task.dropped ? "#b42318" : "#9aa5b1");
+      bar(task.placed, until(task.filled), row, top + 0.17 / place, 0.25 / place, shade + "80");
+      bar(task.started, until(task.left), row, top + 0.44 / place, 0.56 / place, task.dropped ? "#b42318" : shade);
     });
     pen.restore();
     pen.fillStyle = "#5b6673";
     pen.textAlign = "center";
-    for (const value of ticks(last - first, Math.max(2, this.room / 120))) {
-      const step = ticks(last - first, Math.max(2, this.room / 120))[1] || 1, cycle = Math.ceil(first / step) * step + value;
+    const marks = ticks(last - first, Math.max(2, this.room / 120)), step = marks[1] || 1;
+    for (const value of marks) {
+      const cycle = Math.ceil(first / step) * step + value;
       if (cycle > last) continue;
-      pen.fillRect(x(cycle), tall - 20, 1, 4);
-      pen.fillText(count(cycle), Math.min(Math.max(x(cycle), this.left + 22), this.left + this.room - 22), tall - 8);
+      pen.fillRect(x(cycle), HEAD - 4, 1, 4);
+      pen.fillText(count(cycle), Math.min(Math.max(x(cycle), this.left + 22), this.left + this.room - 22), HEAD - 11);
     }
     pen.textAlign = "left";
   }

@@ -45,12 +45,12 @@ function drawPaths() {
       if (!begun || begun.name !== step.block) spans.push((begun = { name: step.block, start: step.start, end: 0 }));
       begun.end = step.start + step.cycles;
     }
-    let free = 0;
-    for (const span of spans) {
+    const taken = []; // the longest are named first; one that has no room goes without
+    for (const span of spans.sort((a, b) => b.end - b.start - (a.end - a.start))) {
       const left = 2 + (room * (span.start - path.steps[0].start)) / path.latency;
-      const text = node("text", { x: left, y: 42 }, svg, span.name);
-      if (left < free || left + text.getComputedTextLength() > width) text.remove();
-      else free = left + text.getComputedTextLength() + 6;
+      const text = node("text", { x: left, y: 42 }, svg, span.name), right = left + text.getComputedTextLength() + 6;
+      if (right > width || taken.some(([from, to]) => left < to && right > from)) text.remove();
+      else taken.push([left, right]);
     }
   }
 }
