@@ -26,6 +26,9 @@ from .noc.link import MAXIMUM_BUFFER_DEPTH
 from .noc.link_pipeline import MAXIMUM_LINK_LATENCY, LinkLatency
 
 NETWORKS = ("control", "data")
+MAXIMUM_CHARACTERS = 1_000_000
+"""Of a file: whatever is longer is no configuration."""
+
 PRESETS = ("tiny", "ulx3s", "default", "scale")
 
 
@@ -281,6 +284,8 @@ class OctopusConfig(_Section):
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{origin}: not valid TOML: {error}") from None
+        except RecursionError:
+            raise ConfigurationError(f"{origin}: values are nested too deeply") from None
         except ValidationError as error:
             raise ConfigurationError(f"{origin}: {_describe(error)}") from None
 
@@ -300,7 +305,13 @@ class OctopusConfig(_Section):
             return cls.from_toml(text, f"preset {source}")
         path = Path(source)
         try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), str(path))
+            with path.open(encoding="utf-8") as file:
+                text = file.read(MAXIMUM_CHARACTERS + 1)
+            if len(text) > MAXIMUM_CHARACTERS:
+                raise ConfigurationError(
+                    f"{path}: more than {MAXIMUM_CHARACTERS:,} characters: no configuration"
+                )
+            return cls.from_toml(text, str(path))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text file"
             raise ConfigurationError(

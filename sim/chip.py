@@ -2,7 +2,8 @@
 
 import ctypes
 import enum
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,12 @@ MOST_UNITS = 8
 
 EVENT = np.dtype([("cycle", np.uint64), ("word", np.uint32), ("activity", np.uint32)])
 """A change of a word of the chip's output ``activity``."""
+
+PIECE_SECONDS = 0.1
+"""How long simulation goes on, about, before Python looks whether it was interrupted."""
+
+FIRST_PIECE = 100
+"""Cycles that are simulated at first, to learn how long they take."""
 
 FOR_EVER = (1 << 64) - 1
 _STATE_HEADER = b"verilatorsave"
@@ -105,6 +112,7 @@ class Chip:
         activity_words: int | None = None,
     ) -> None:
         self._library = _load(library)
+        self._piece = FIRST_PIECE
         self._units, self._clusters = task_block_units, clusters
         words = task_block_units if activity_words is None else activity_words
         self._handle: int | None = self._library.octopus_create(words, clusters)
@@ -164,15 +172,39 @@ class Chip:
 
     def step(self, cycles: int) -> None:
         """Run ``cycles`` clock cycles."""
-        self._library.octopus_step(self._handle, cycles)
+        self._in_pieces(cycles, lambda piece: self._library.octopus_step(self._handle, piece))
 
     def wait_for_interrupt(self, limit_cycles: int) -> bool:
         """Run until the interrupt is high, at most ``limit_cycles``; whether it is high."""
-        return bool(self._library.octopus_wait(self._handle, limit_cycles))
+        return bool(
+            self._in_pieces(
+                limit_cycles, lambda piece: self._library.octopus_wait(self._handle, piece)
+            )
+        )
 
     def wait_for_event(self, limit_cycles: int) -> WaitEnd:
         """Run until activity changes, the interrupt is high, or ``limit_cycles`` are over."""
-        return WaitEnd(self._library.octopus_wait_event(self._handle, limit_cycles))
+        return WaitEnd(
+            self._in_pieces(
+                limit_cycles, lambda piece: self._library.octopus_wait_event(self._handle, piece)
+            )
+        )
+
+    def _in_pieces(self, cycles: int, run: Callable[[int], int | None]) -> int:
+        """Run so many cycles in pieces short enough for an interrupt (Ctrl-C) to come through.
+
+        ``run``: runs a piece; what it returns ends it, unless that is 0 or None.
+        """
+        left = cycles
+        while True:
+            began = time.perf_counter()
+            count = min(left, self._piece)
+            ended = run(count)
+            left -= count
+            if ended or not left:
+                return ended or 0
+            faster = PIECE_SECONDS / max(time.perf_counter() - began, 1e-9)
+            self._piece = max(FIRST_PIECE, int(self._piece * min(faster, 10.0)))
 
     def save(self, path: Path) -> None:
         """Save the chip's state, clock and events to a file.

@@ -1,35 +1,20 @@
 """The command line: ``octopus emit``, ``run``, ``lint``, ``kernel``, ``list`` and others."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from octopus.hw.config import PRESETS, ConfigurationError, OctopusConfig
 from octopus.hw.host.register_documents import FORMATS
 
+from .checks import given_path, writable_file, writable_folder
+from .command import FAILURE, RefusedError, console, errors, run_command
 from .kernel_cli import app as kernel_app
+from .run_cli import ConfigOption, run
 from .toolchain import ToolchainError
 
-FAILURE = 1
-"""Exit code if results differ from the reference, or Verilog does not pass."""
-
-MISUSE = 2
-"""Exit code of an error that one line explains."""
-
-console = Console()
-errors = Console(stderr=True, highlight=False)
 app = typer.Typer(
     help="Octopus: an open scale-out spatial accelerator.",
     no_args_is_help=True,
@@ -37,19 +22,15 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(kernel_app, name="kernel")
-
-ConfigOption = Annotated[
-    str, typer.Option("--config", help=f"A TOML file or a preset: {', '.join(PRESETS)}.")
-]
-
-
-class RefusedError(ValueError):
-    """What the command line was asked for cannot be done; the message says why."""
+app.command()(run)
 
 
 @app.command()
 def emit(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the Verilog.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", parser=given_path, metavar="PATH", help="Folder for the Verilog."),
+    ],
     config: ConfigOption = "default",
     force: Annotated[
         bool, typer.Option(help="Write into a folder that holds other files or changed ones.")
@@ -60,6 +41,7 @@ def emit(
 
     loaded = OctopusConfig.load(config)
     check_folder(out, force)
+    writable_folder("--out", out)
     from octopus.hw.chip import Chip
     from octopus.hw.emit import emit as emit_modules
     from octopus.hw.emit import write
@@ -76,7 +58,12 @@ def emit(
 
 @app.command()
 def lint(
-    folder: Annotated[Path, typer.Argument(help="A folder that octopus emit wrote.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=given_path, metavar="FOLDER", help="A folder that octopus emit wrote."
+        ),
+    ],
 ) -> None:
     """Check emitted Verilog with every installed tool: Verilator, Yosys, Icarus, slang."""
     from octopus.hw.emitted_folder import read_manifest
@@ -97,81 +84,15 @@ def lint(
 
 
 @app.command()
-def run(
-    workflow: Annotated[str, typer.Argument(help="Name of a workflow: see octopus list.")],
-    config: ConfigOption = "default",
-    policy: Annotated[str, typer.Option(help="Scheduling policy.")] = "indiscriminate",
-    instances: Annotated[int, typer.Option(min=1, help="Instances of the workflow.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of inputs.")] = 1,
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for a report with pictures and a Perfetto trace.")
-    ] = None,
-    waves: Annotated[Path | None, typer.Option(help="File for an FST waveform.")] = None,
-    wave_cycles: Annotated[
-        str, typer.Option(help="Cycles of the run to record: FIRST:END.")
-    ] = "0:10000",
-) -> None:
-    """Run a workflow on the simulated chip and check every result bit for bit."""
-    from .run import Progress, RunResult, RunSettings
-    from .run import run as run_workflow
-    from .terminal import show_result
-
-    window = _window(wave_cycles)
-    settings = RunSettings(workflow, config, policy, instances, seed, waves, window)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[cycles]}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=None, cycles="")
-
-        def step(name: str) -> None:
-            bar.update(task, description=name, total=None)
-            if not console.is_terminal:
-                console.print(f"{name} …")
-
-        def ended(count: int, total: int, cycles: int) -> None:
-            bar.update(task, completed=count, total=total, cycles=f"cycle {cycles:,}")
-
-        def incomplete(partial: RunResult) -> None:
-            if report is not None:
-                from .report import write_report
-
-                errors.print(f"report of what was run: {write_report(partial, report)}")
-
-        result = run_workflow(settings, Progress(step, ended, incomplete))
-    show_result(result, console)
-    if report is not None:
-        from .report import write_report
-
-        console.print(f"report: {write_report(result, report)}")
-    if result.differences:
-        for line in result.differences[:10]:
-            errors.print(line, markup=False)
-        errors.print(f"{len(result.differences)} differences from the reference executor")
-        raise typer.Exit(FAILURE)
-    console.print(f"all {instances} results equal the reference executor's, bit for bit")
-
-
-def _window(text: str) -> tuple[int, int]:
-    """Two cycles from FIRST:END."""
-    first, _, end = text.partition(":")
-    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
-        raise RefusedError(f"--wave-cycles is {text!r}; allowed: FIRST:END with FIRST below END")
-    return int(first), int(end)
-
-
-@app.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a report.")],
     second: Annotated[Path, typer.Argument(help="Folder of another.")],
-    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    output: Annotated[
+        Path, typer.Option(parser=given_path, metavar="PATH", help="The page to write.")
+    ] = Path("compare.html"),
 ) -> None:
     """Compare two runs by their reports: a table, and a page with more."""
+    writable_file("--output", output)
     from .compare import compare_page, figure_rows, load_report
     from .terminal import show_comparison
 
@@ -254,10 +175,4 @@ def _explained() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Entry point: errors that a user can mend are one line and exit code 2."""
-    try:
-        app()
-    except SystemExit:
-        raise  # before all errors below are imported only to be compared with it
-    except _explained() as error:
-        errors.print(f"octopus: {error}", markup=False, soft_wrap=True)
-        sys.exit(MISUSE)
+    run_command(app, _explained)

@@ -4,18 +4,15 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from octopus.hw.config import PRESETS, OctopusConfig
 from octopus.sched.kernels.registry import KernelEntry, find_kernel, kernels
 from octopus.sched.kernels.task import Kernel, TaskError
 
-FAILURE = 1
-"""Exit code if results differ from the reference."""
+from .checks import MAXIMUM_SEED, whole_number
+from .command import FAILURE, console, errors
 
-console = Console()
-errors = Console(stderr=True, highlight=False)
 app = typer.Typer(help="The public kernels.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a kernel: see octopus kernel list.")]
@@ -71,8 +68,18 @@ def run(
     name: NameArgument,
     parameters: ParametersArgument = None,
     config: ConfigOption = "default",
-    units: Annotated[int, typer.Option(min=1, max=8, help="TBUs of the cluster it gets.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random inputs.")] = 1,
+    units: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(1, 8), metavar="INTEGER", help="TBUs of the cluster it gets."
+        ),
+    ] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number(0, MAXIMUM_SEED), metavar="INTEGER", help="Of the random inputs."
+        ),
+    ] = 1,
 ) -> None:
     """Run a kernel on one simulated cluster and check every result bit for bit."""
     from .kernel_run import one_cluster, run_kernel

@@ -16,12 +16,12 @@ from octopus.sched.runtime import RunError, Runtime
 from octopus.sched.workflow import ReferenceExecutor
 from octopus.sched.workloads import Summary, find_workload
 
+from .build import Features, check_tools
 from .chip import Chip
 from .driver import ChipDriver
 from .host_log import HostSpan, LoggingTransport
 from .profile import Profile
 from .recording import Counts
-from .toolchain import environment
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def run(settings: RunSettings, progress: Progress | None = None) -> RunResult:
     config = OctopusConfig.load(settings.config)
     workload_type = find_workload(settings.workflow)
     policy = find_policy(settings.policy)
-    environment()
+    check_tools(config, Features(trace=settings.waves is not None))
     progress.step(f"preparing {settings.workflow}")
     workload = workload_type(config)
     workflow = workload.workflow

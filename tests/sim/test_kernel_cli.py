@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from octopus.sched.kernels.registry import kernels
-from octopus.sim.cli import MISUSE, main
+from octopus.sim.cli import main
+from octopus.sim.command import MISUSE
 
 
 def call(monkeypatch, *arguments):
