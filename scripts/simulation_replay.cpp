@@ -1,6 +1,6 @@
 // A bare C++ host: repeats recorded accesses on a simulation library and tells how long it took.
 //
-//     simulation_replay LIBRARY UNITS CLUSTERS RECORD
+//     simulation_replay LIBRARY ACTIVITY_WORDS CLUSTERS RECORD
 //
 // RECORD holds 32-bit words: operation, address or the limit's lower half, count or upper half,
 // then, for writes to memory, the words. Prints CPU seconds and cycles.

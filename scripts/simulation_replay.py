@@ -9,6 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from octopus.hw.config import OctopusConfig
+from octopus.hw.layouts.activity import ActivityMap
 from octopus.sched.job import Job
 from octopus.sched.runtime import Runtime
 from octopus.sim.chip import Chip
@@ -124,7 +125,8 @@ def _python_seconds(config: OctopusConfig, job: Job) -> float:
 
 
 def _host(folder: Path, library: str, config: OctopusConfig) -> tuple[float, int]:
-    sizes = [str(config.task_block_units), str(config.clusters)]
+    words = ActivityMap(config.task_block_units, config.clusters).words
+    sizes = [str(words), str(config.clusters)]
     command = [str(folder / "host"), library, *sizes, str(folder / "record")]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
