@@ -90,7 +90,7 @@ def _code(app: Callable[..., Any], explained: Explained) -> int:
         say_error("there is not enough memory for this")
         return MISUSE
     except Exception as error:
-        if isinstance(error, explained()):
+        if _is_explained(error, explained):
             say_error(_words(error))
             return MISUSE
         traceback.print_exc()
@@ -99,6 +99,14 @@ def _code(app: Callable[..., Any], explained: Explained) -> int:
     if code == INTERRUPTED:
         say_error("interrupted")
     return code
+
+
+def _is_explained(error: Exception, explained: Explained) -> bool:
+    """Whether one line says enough; not if a broken installation lacks what is asked for."""
+    try:
+        return isinstance(error, explained())
+    except ImportError:
+        return False
 
 
 def _words(error: Exception) -> str:
