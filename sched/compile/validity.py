@@ -210,7 +210,8 @@ class Validity:
         for role in (Role.LOAD, Role.STORE):
             for names in self._sharing(role):
                 turns = [self.first_turn(name) for name in names]
-                if max(turns) - min(turns) >= self._fabric.interval:
+                slots = {turn % self._fabric.interval for turn in turns}
+                if max(turns) - min(turns) >= self._fabric.interval or len(slots) < len(names):
                     return names, "start"
                 if role is Role.STORE and (self._deficit(names) > 0 or self._spoil(names)):
                     return names, "end"

@@ -64,6 +64,10 @@ inline float Search::exit_price(int store, int port, int time) const {
         }
     for (const PortUse& use : routes.outputs[port]) {
         int apart = use.time > time ? use.time - time : time - use.time;
+        // A word on the edge is for one store, though a link brings a value to any number.
+        int net = problem.edges[node.in[0]].net;
+        bool same = problem.edges[problem.nodes[use.node].in[0]].net == net;
+        if (same && use.node != store && apart % problem.interval == 0) return NEVER;
         bool alike = problem.nodes[use.node].kind == node.kind;
         bool near = problem.window == 1 || apart < problem.interval;
         sum += !alike || !near ? 3 * resources.pressure : spare_outputs_ ? 8.0f : 2.0f;

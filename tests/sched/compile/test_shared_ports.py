@@ -160,3 +160,25 @@ def test_halves_of_an_array_do_not_overwrite_each_other():
         wanted[2 - np.arange(length)] = arrays[0]
         wanted[3 : 3 + length] = arrays[0] + 10
         np.testing.assert_array_equal(y, wanted)
+
+
+@pytest.mark.parametrize("stores", [3, 5])
+def test_stores_of_one_value_get_a_word_each(stores):
+    """A link brings a value to any number, but a word on the edge is for one store."""
+    graph = Graph("again")
+    x = graph.add(Node("x", Role.LOAD, access=Access("x")))
+    total = graph.add(Node("s", Role.COMPUTE, Operation.ADD, (x, Use("s", 1, 5))))
+    for number in range(stores):
+        store = Node(f"y{number}", Role.STORE, operands=(total,), access=Access(f"y{number}"))
+        graph.add(store)
+    config = chip(1, 1, 1, stages=1)
+    compiled = compile_graph(graph, config.pea, effort=0)
+    slots = [(port, time % compiled.interval) for port, time in compiled.mapping.ports.values()]
+    outputs = [
+        slot for slot, name in zip(slots, compiled.mapping.ports, strict=True) if name != "x"
+    ]
+    assert len(set(outputs)) == stores
+    array = np.arange(6, dtype=np.int32) * 7
+    found, outcome = run_golden(config, task_of(graph, compiled, 6), [array])
+    assert outcome.status is Status.OK
+    np.testing.assert_array_equal(found, [np.cumsum(array) + 5] * stores)
