@@ -1,9 +1,6 @@
 """From a block to a folder of Verilog: every distinct module converted once."""
 
 import gc
-import multiprocessing
-import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,35 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth._toolchain.yosys import find_yosys
-from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, Fragment, Value
-from amaranth.hdl._ir import PortDirection
-from amaranth.lib import wiring
-
+from .convert import Elaborated, elaborate, to_verilog
 from .emitted_folder import write_folder
-from .library import Block, ModuleLibrary
-
-MINIMUM_YOSYS = (0, 40)
-"""The oldest Yosys that reads what this version of Amaranth writes."""
-
-MODULES_A_PROCESS = 16
-"""Fewer modules than two processes' worth are converted in this one."""
-
-_MODULE = re.compile(
-    r"^(?:\(\*.*?\*\)\n)*module (\\\S+ |\w+).*?^endmodule\n", re.MULTILINE | re.DOTALL
-)
-
-_ZEROED = re.compile(
-    r"^  initial begin\n(?:    (?P<name>\\\S+ |\w+)\[\d+\] = \d+'[dh]0+;\n){4,}  end\n",
-    re.MULTILINE,
-)
-"""The clearing of a memory, a line a word: as a loop tools read it in a fraction of the time."""
-
-_ZERO_WIDTH = re.compile(
-    r"^ *(?:attribute .*\n *)*wire width 0 .*\n|^connect \S+ \{  \}\n", re.MULTILINE
-)
-"""Signals without a bit, which Verilog does not know (an index into one thing)."""
+from .library import Block, ModuleLibrary, mark_used
+from .module_cache import KeptModule, ModuleCache, key_of, plain
 
 
 @dataclass(frozen=True)
@@ -60,28 +32,28 @@ class EmittedModule:
     instances: int
 
 
-def emit(top: Block) -> list[EmittedModule]:
+def emit(top: Block, cache: ModuleCache | None = None) -> list[EmittedModule]:
     """Convert ``top`` and every distinct block below it; children come before parents.
+
+    Parameters
+    ----------
+    cache: where modules converted before are found and new ones are kept; default: the user's
+        cache. What emissions give does not depend on it.
 
     Raises:
         amaranth._toolchain.yosys.YosysError: Yosys refused the converted design (a defect of ours).
     """
-    library = ModuleLibrary()
-    library.blocks[top.module_name] = top
-    elaborated: dict[str, _Elaborated] = {}
-    children: dict[str, Counter[str]] = {}
+    modules: dict[str, KeptModule] = {}
     with _without_garbage_collection():
-        while waiting := [name for name in library.blocks if name not in elaborated]:
-            for name in waiting:
-                library.instantiated = Counter()
-                elaborated[name] = _elaborate(library.blocks[name], library)
-                children[name] = library.instantiated
-        sources = _to_rtlil(elaborated)
+        _make(top, ModuleCache() if cache is None else cache, modules)
+    children = {
+        name: Counter({child: times for child, (_, times) in module.children.items()})
+        for name, module in modules.items()
+    }
     order = _children_first(top.module_name, children)
     counts = _count_instances(order, children)
-    texts = _to_verilog(sources)
     return [
-        EmittedModule(name, texts[name], library.blocks[name].parameters, counts[name])
+        EmittedModule(name, modules[name].text, modules[name].parameters, counts[name])
         for name in order
     ]
 
@@ -119,81 +91,44 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-_Elaborated = tuple[Fragment, dict[str, Any]]
-"""A block's fragment and its ports, as Amaranth's RTLIL backend takes them."""
+def _make(top: Block, cache: ModuleCache, modules: dict[str, KeptModule]) -> None:
+    """Put the modules of ``top`` and of all blocks below it into ``modules``, by name."""
+    library = ModuleLibrary()
+    library.blocks[top.module_name] = top
+    mark_used(top)
+    keys: dict[str, str | None] = {}
+    elaborated: dict[str, Elaborated] = {}
+    children: dict[str, Counter[str]] = {}
+    while waiting := [name for name in library.blocks if name not in keys]:
+        for name in waiting:
+            keys[name] = key = key_of(library.blocks[name])
+            if key and (kept := cache.find(key)):
+                _take(kept, cache, modules)
+                continue
+            library.instantiated = Counter()
+            elaborated[name] = elaborate(library.blocks[name], library)
+            children[name] = library.instantiated
+    texts = to_verilog(elaborated)
+    new: dict[str, KeptModule] = {}
+    for name in elaborated:
+        below = {child: (keys[child] or "", times) for child, times in children[name].items()}
+        parameters = plain(library.blocks[name].parameters)
+        modules[name] = KeptModule(name, texts[name], parameters, below)
+        key = keys[name]
+        if key and all(child for child, _ in below.values()):
+            new[key] = modules[name]
+    if new:
+        cache.keep(new)
 
 
-def _elaborate(block: Block, library: ModuleLibrary) -> _Elaborated:
-    """Clock and reset are ports even of blocks that need neither."""
-    domain = ClockDomain("sync")
-    fragment = Fragment.get(block, library)
-    fragment.add_domains(domain)
-    ports: dict[str, Any] = {
-        "clk": (domain.clk, PortDirection.Input),
-        "rst": (domain.rst, PortDirection.Input),
-    }
-    for path, member, value in block.signature.flatten(block):
-        direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
-        ports["__".join(str(part) for part in path)] = (Value.cast(value), direction)
-    return fragment, ports
-
-
-_shared: dict[str, _Elaborated] = {}
-"""What the processes of ``_to_rtlil`` inherit: fragments cannot be sent to them."""
-
-
-def _to_rtlil(elaborated: dict[str, _Elaborated]) -> dict[str, str]:
-    """Every block as RTLIL, by name: in several processes where there is much to convert."""
-    _shared.update(elaborated)
-    try:
-        workers = min(os.cpu_count() or 1, len(elaborated) // MODULES_A_PROCESS)
-        if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
-            return {name: _convert(name) for name in elaborated}
-        with multiprocessing.get_context("fork").Pool(workers) as pool:
-            return dict(zip(elaborated, pool.map(_convert, elaborated, chunksize=1), strict=True))
-    finally:
-        _shared.clear()
-
-
-def _convert(name: str) -> str:
-    fragment, ports = _shared[name]
-    text, _ = rtlil.convert_fragment(fragment, ports, name, emit_src=False)
-    return text
-
-
-def _to_verilog(sources: dict[str, str]) -> dict[str, str]:
-    """All RTLIL through one Yosys run (starting it costs more than converting a module)."""
-    joined = _ZERO_WIDTH.sub("", "\n".join(sources.values()))
-    script = "\n".join(
-        (
-            f"read_rtlil <<rtlil\n{joined}\nrtlil",
-            "proc -nomux -norom",
-            "memory_collect",
-            "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy",
-            "attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy",
-            "write_verilog -norename",
-        )
-    )
-    yosys = find_yosys(lambda found: found >= MINIMUM_YOSYS)
-    verilog = yosys.run(["-q", "-"], script, ignore_warnings=True)
-    texts = dict.fromkeys(sources, "")
-    for match in _MODULE.finditer(_ZEROED.sub(_clearing_loop, verilog)):
-        owner = match.group(1).strip().removeprefix("\\").split(".")[0]
-        texts[owner] += match.group(0) + "\n"
-    return texts
-
-
-def _clearing_loop(match: re.Match[str]) -> str:
-    """The loop that replaces a line for each word of a memory."""
-    name = match["name"]
-    index = f"{re.sub(r'[^A-Za-z0-9_]', '_', name).strip('_')}_word"
-    count = match[0].count("\n") - 2
-    zero = match[0].split(" = ")[1].split(";")[0]
-    return (
-        f"  integer {index};\n"
-        f"  initial for ({index} = 0; {index} < {count}; {index} = {index} + 1)\n"
-        f"    {name}[{index}] = {zero};\n"
-    )
+def _take(kept: KeptModule, cache: ModuleCache, modules: dict[str, KeptModule]) -> None:
+    """Put a kept module and all below it into ``modules``."""
+    if kept.name not in modules:
+        modules[kept.name] = kept
+        for key, _ in kept.children.values():
+            below = cache.find(key)
+            assert below, "a kept module without those below it is not found"
+            _take(below, cache, modules)
 
 
 def _children_first(top: str, children: dict[str, Counter[str]]) -> list[str]:

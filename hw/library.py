@@ -82,13 +82,23 @@ class ModuleLibrary:
         """A Verilog instance wired to the block's own ports; the block is noted for emission."""
         self.blocks.setdefault(block.module_name, block)
         self.instantiated[block.module_name] += 1
-        # Only the first block of a module is elaborated; Amaranth would warn of each other one.
-        block._MustUse__used = True  # type: ignore[attr-defined]
+        mark_used(block)
         ports: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, value in block.signature.flatten(block):
             side = "i" if member.flow == wiring.In else "o"
             ports[f"{side}_{'__'.join(str(part) for part in path)}"] = Value.cast(value)
         return Instance(block.module_name, **ports)
+
+
+def mark_used(block: Block) -> None:
+    """Keep Amaranth from warning that a block, or one it was made with, is never elaborated.
+
+    Only the first block of a module is, and none if the module is known already.
+    """
+    block._MustUse__used = True  # type: ignore[attr-defined]
+    for value in vars(block).values():
+        if isinstance(value, Block):
+            mark_used(value)
 
 
 def add_block(module: Module, platform: Any, name: str, block: Block) -> None:

@@ -420,6 +420,7 @@ class ControlBlockUnit(Block):
             statistics.access_block.eq(tables.statistics_block),
             statistics.access_field.eq(tables.statistics_field),
             tables.statistics_data.eq(statistics.access_data),
+            statistics.clear.eq(tables.statistics_clear),
             statistics.write.eq(tables.statistics_write),
             statistics.write_data.eq(tables.statistics_write_data),
             tables.statistics_written.eq(statistics.written),

@@ -31,6 +31,8 @@ class StatisticsTable(Block):
     timed, busy_cycles, array_cycles: In, a TBU worked for it.
     access_block, access_field: In, a word the host wants; access_data: Out, it, a cycle later.
     write, write_data: In, the host writes that word; written: Out, it is done (else again).
+    clear: In, all words of ``access_block`` become ``write_data``: after reset each block has to be
+        cleared so before its first event.
 
     Timing: an update a cycle; the host waits for a cycle without one.
 
@@ -55,6 +57,7 @@ class StatisticsTable(Block):
                 "access_block": In(BLOCK_BITS),
                 "access_field": In(3),
                 "access_data": Out(32),
+                "clear": In(1),
                 "write": In(1),
                 "write_data": In(32),
                 "written": Out(1),
@@ -93,7 +96,10 @@ class StatisticsTable(Block):
             m.d.comb += [
                 write.addr.eq(self.access_block),
                 write.data.eq(self.write_data.replicate(len(fields))),
-                write.en.eq(Mux(self.write, Const(1, 8) << self.access_field, 0)),
+                write.en.eq(
+                    Mux(self.write, Const(1, 8) << self.access_field, 0)
+                    | self.clear.replicate(len(fields))
+                ),
             ]
         wanted = Signal(3)
         m.d.sync += wanted.eq(self.access_field)

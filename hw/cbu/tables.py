@@ -47,7 +47,10 @@ class ConfigurationTables(Block):
     events: In, the register; events_clear: Out, the bits that the host clears.
     statistics_*: the host's access to the statistics, see ``StatisticsTable``.
 
-    Timing: an access takes four cycles and what the host waits to take the answer.
+    Timing: an access takes four cycles and what the host waits to take the answer. In the first
+    ``blocks`` cycles after reset, in which no event may come, block table and statistics become
+    zero (a block that nobody wrote is INVALID and faults); an access waits for that. The successor
+    table keeps what it held: no entry is read before the host wrote a block that names it.
 
     Source: ``ConfigurationRegion``, ``ClusterRegister``.
     """
@@ -79,6 +82,7 @@ class ConfigurationTables(Block):
                 "statistics_block": Out(BLOCK_BITS),
                 "statistics_field": Out(3),
                 "statistics_data": In(32),
+                "statistics_clear": Out(1),
                 "statistics_write": Out(1),
                 "statistics_write_data": Out(32),
                 "statistics_written": In(1),
@@ -95,19 +99,27 @@ class ConfigurationTables(Block):
         write = Signal()
         written = Signal(32)
         access = Signal()
+        clear = Signal()
         refused = Signal()
         m.submodules.decoder = decoder = _Decoder(self.blocks, self.successors)
         m.d.comb += [
             decoder.offset.eq(offset),
             self.changed.eq(access & write & (decoder.block | decoder.register)),
+            self.statistics_clear.eq(clear),
         ]
 
-        block_data = self._block_table(m, decoder, access & write, written)
+        block_data = self._block_table(m, decoder, access & write, clear, written)
         successor_data = self._successor_table(m, decoder, access & write, written)
         register_data = self._registers(m, decoder, access & write, written, refused)
         self._statistics(m, decoder, access & write, written)
 
         with m.FSM():
+            with m.State("clear"):
+                # As if the host wrote: from reset on ``offset`` and ``written`` are zero.
+                m.d.comb += clear.eq(1)
+                m.d.sync += offset.eq(offset + 4 * BLOCK_ENTRY_WORDS)
+                with m.If(decoder.index[3:] == self.blocks - 1):
+                    m.next = "idle"
             with m.State("idle"):
                 m.d.comb += request.ready.eq(1)
                 m.d.sync += [
@@ -141,20 +153,23 @@ class ConfigurationTables(Block):
                 m.next = "idle"
         return m
 
-    def _block_table(self, m: Module, decoder: "_Decoder", write: Any, data: Signal) -> Any:
+    def _block_table(
+        self, m: Module, decoder: "_Decoder", write: Any, clear: Signal, data: Signal
+    ) -> Any:
         """The block table; the word the host reads."""
         memory = Memory(shape=32 * USED_BLOCK_WORDS, depth=self.blocks, init=[])
         m.submodules.block_table = memory
         write_port = memory.write_port(granularity=32)
         own, host = memory.read_port(), memory.read_port()
         selected = Mux(write & decoder.block, Const(1, 8) << decoder.word, 0)
+        every = clear.replicate(USED_BLOCK_WORDS)
         m.d.comb += [
             own.addr.eq(self.block),
             self.entry.eq(Cat(own.data, Const(0, 32 * (BLOCK_ENTRY_WORDS - USED_BLOCK_WORDS)))),
             host.addr.eq(decoder.index >> 3),
             write_port.addr.eq(decoder.index >> 3),
             write_port.data.eq(data.replicate(USED_BLOCK_WORDS)),
-            write_port.en.eq(selected),
+            write_port.en.eq(selected | every),
         ]
         return host.data.word_select(decoder.word, 32)
 

@@ -12,10 +12,12 @@ from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from octopus.hw.cbu.token_store import TokenStore
 from octopus.hw.chip import Chip
 from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import emit, write
 from octopus.hw.library import MAXIMUM_NAME_LENGTH, Block, ModuleLibrary, add_block
+from octopus.hw.module_cache import ModuleCache
 from octopus.sim.lint import LintError, lint
 from octopus.sim.toolchain import environment, verilator_root
 
@@ -139,6 +141,13 @@ def test_helpers_that_are_no_blocks_stay_in_their_modules_file():
     assert "octopus_middle.fifo" in middle.text
 
 
+def test_the_largest_memories_take_no_time():
+    """A loop gives them their zeros: a line for each of 262,144 entries would take minutes."""
+    (module,) = emit(TokenStore(1024, 256))
+    assert module.text.count("\n") < 400
+    assert "memory_word < 262144" in module.text
+
+
 def test_emission_is_reproducible():
     assert emit(Top()) == emit(Top())
 
@@ -194,9 +203,28 @@ def test_modules_linted_alone_are_held_to_their_neighbours_ports(tmp_path, monke
         lint(tmp_path, "octopus_top")
 
 
+@pytest.fixture(scope="module")
+def chips(tmp_path_factory):
+    """Whole chips, converted anew."""
+    return {
+        preset: emit(
+            Chip(OctopusConfig.load(preset)), ModuleCache(tmp_path_factory.mktemp("cache"))
+        )
+        for preset in ("tiny", "scale")
+    }
+
+
+def test_a_modules_name_and_parameters_tell_it_from_all_others(chips):
+    """Of two chips, modules of one name are the same: only so can they be kept by their keys."""
+    texts = [{module.name: module.text for module in modules} for modules in chips.values()]
+    shared = set(texts[0]) & set(texts[1])
+    assert len(shared) > 30
+    assert [name for name in shared if texts[0][name] != texts[1][name]] == []
+
+
 @pytest.mark.parametrize("preset", ["tiny", "scale"])
-def test_tools_accept_whole_chips(tmp_path, preset):
-    modules = emit(Chip(OctopusConfig.load(preset)))
+def test_tools_accept_whole_chips(tmp_path, chips, preset):
+    modules = chips[preset]
     assert [module.name for module in modules if NAMELESS in module.text] == []
     write(modules, tmp_path, {})
     lint(tmp_path, f"octopus_chip_{preset}")

@@ -34,7 +34,6 @@ from octopus.verify.golden.cbu import (
 
 CONFIGURATION_OFFSET_BITS = 21
 STATISTICS_BYTES = 4 * BlockStatistics.WORDS
-STATISTICS_FIELDS = BlockStatistics.QUEUE + 1
 
 
 class Stream:
@@ -171,12 +170,6 @@ class Player:
             IndexSettings, {"store_bits": graph.store_bits, "inner_bits": graph.inner_bits}
         )
         await self.access(ClusterRegister.INDEX_SETTINGS, word)
-        # Reset leaves the statistics as they were.
-        for block in range(len(self.blocks)):
-            for field in range(STATISTICS_FIELDS):
-                await self.access(
-                    ConfigurationRegion.STATISTICS + STATISTICS_BYTES * block + 4 * field, 0
-                )
 
     async def statistics(self, block: int, field: int) -> int:
         """A word of a block's statistics."""
