@@ -28,6 +28,8 @@ from .noc.link_pipeline import MAXIMUM_LINK_LATENCY, LinkLatency
 NETWORKS = ("control", "data")
 MAXIMUM_CHARACTERS = 1_000_000
 """Of a file: whatever is longer is no configuration."""
+MAXIMUM_NAME = 48
+"""Characters of a configuration's name: it is part of names of modules and files."""
 
 PRESETS = ("tiny", "ulx3s", "default", "scale")
 
@@ -222,7 +224,7 @@ class HostConfig(_Section):
 class OctopusConfig(_Section):
     """Everything that sizes a chip. All members are validated on construction."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAXIMUM_NAME)]
     mesh: MeshConfig
     cluster: ClusterConfig
     task_block_unit: TaskBlockUnitConfig

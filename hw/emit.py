@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,11 @@ from typing import Any
 
 from .convert import Elaborated, elaborate, to_verilog
 from .emitted_folder import write_folder
+from .file_header import file_header
 from .library import Block, ModuleLibrary, mark_used
 from .module_cache import KeptModule, ModuleCache, key_of, plain
+from .targets import TARGETS, Target
+from .verilog_text import wrap_file
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,21 @@ def emit(top: Block, cache: ModuleCache | None = None) -> list[EmittedModule]:
     ]
 
 
-def write(modules: list[EmittedModule], folder: Path, configuration: dict[str, Any]) -> None:
-    """Write one ``.v`` a module, ``filelist.f`` and ``manifest.json`` into ``folder``.
+def write(
+    modules: list[EmittedModule],
+    folder: Path,
+    configuration: dict[str, Any],
+    target: Target = TARGETS["generic"],
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Write one ``.v`` a module, file lists and ``manifest.json`` into ``folder``.
 
     The last module is the top. Files of an earlier emission that no longer belong are removed.
+
+    Parameters
+    ----------
+    configuration: what the design was made of. target: whose tools are to read the Verilog.
+    others: further files by name (``hw.package_files``).
 
     Raises:
         OSError: the folder cannot be written.
@@ -75,8 +89,8 @@ def write(modules: list[EmittedModule], folder: Path, configuration: dict[str, A
         }
         for module in modules
     ]
-    texts = {module.name: module.text for module in modules}
-    write_folder(texts, described, folder, configuration)
+    texts = {module.name: target.mark(module.text) for module in modules}
+    write_folder(texts, described, folder, configuration, others)
 
 
 @contextmanager
@@ -113,7 +127,8 @@ def _make(top: Block, cache: ModuleCache, modules: dict[str, KeptModule]) -> Non
     for name in elaborated:
         below = {child: (keys[child] or "", times) for child, times in children[name].items()}
         parameters = plain(library.blocks[name].parameters)
-        modules[name] = KeptModule(name, texts[name], parameters, below)
+        text = wrap_file(file_header(library.blocks[name]), texts[name])
+        modules[name] = KeptModule(name, text, parameters, below)
         key = keys[name]
         if key and all(child for child, _ in below.values()):
             new[key] = modules[name]

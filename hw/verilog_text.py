@@ -1,6 +1,7 @@
 """What Yosys writes, as Verilog that simulators of either standard and people read alike."""
 
 import re
+from itertools import count
 
 _MODULE = re.compile(
     r"^(?:\(\*.*?\*\)\n)*module (\\\S+ |\w+).*?^endmodule\n", re.MULTILINE | re.DOTALL
@@ -11,7 +12,7 @@ _MEMORY = re.compile(
 _INITIAL = re.compile(r"^  initial begin\n    (\\\S+ |\w+)\[", re.MULTILINE)
 _TRIGGER = re.compile(r"^  reg (?P<name>\\\$auto\$verilog_backend\S+)  = 0;\n", re.MULTILINE)
 _NEXT = re.compile(
-    r"^  always @\(posedge clk\)\n    (?P<register>\\\S+ |\w+ ?)<= (?P<value>\\\$\d+) ;\n", re.M
+    r"^  always @\(posedge clk\)\n    (?P<register>\\\S+ |\w+) *<= (?P<value>\\\$\d+) ;\n", re.M
 )
 _NUMBERED = re.compile(r"\\\$\d+ ")
 _IDENTIFIER = re.compile(r"\\\S+|\w+")
@@ -27,6 +28,11 @@ def split(verilog: str) -> dict[str, str]:
         owner = match.group(1).strip().removeprefix("\\").split(".")[0]
         texts.setdefault(owner, []).append(_improve(match[0]) + "\n")
     return {name: "".join(parts) for name, parts in texts.items()}
+
+
+def wrap_file(header: str, text: str) -> str:
+    """A file: its header, and modules in which no misspelt name becomes a wire."""
+    return f"{header}`default_nettype none\n\n{text.rstrip()}\n\n`default_nettype wire\n"
 
 
 def _improve(module: str) -> str:
@@ -77,9 +83,12 @@ def _name_next_values(module: str) -> str:
     taken = set(_IDENTIFIER.findall(module))
     for match in _NEXT.finditer(module):
         register = match["register"].strip().removeprefix("\\")
-        plain = register.replace("$", "_")
-        name = f"{plain}_next" if re.fullmatch(r"\w+", plain) else f"\\{plain}_next"
-        if name not in taken:
-            taken.add(name)
-            names[f"{match['value']} "] = f"{name} "
+        stem = register.replace("$", "_")
+        stem = stem if re.fullmatch(r"\w+", stem) else f"\\{stem}"
+        name = next(
+            name for name in (f"{stem}_next{'_value' * times}" for times in count())
+            if name not in taken
+        )  # fmt: skip
+        taken.add(name)
+        names[f"{match['value']} "] = f"{name} "
     return _NUMBERED.sub(lambda match: names.get(match[0], match[0]), module)

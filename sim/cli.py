@@ -35,20 +35,38 @@ def emit(
     force: Annotated[
         bool, typer.Option(help="Write into a folder that holds other files or changed ones.")
     ] = False,
+    target: Annotated[
+        str, typer.Option(help="Whose tools read it: generic, ecp5, gowin, xilinx, intel, ...")
+    ] = "generic",
+    port: Annotated[
+        list[str] | None,
+        typer.Option(help="KIND=NAME of a port: clock, reset, interrupt, registers or window."),
+    ] = None,
+    clock_mhz: Annotated[float, typer.Option(help="Clock in the constraints.")] = 100.0,
 ) -> None:
-    """Emit the chip as Verilog: one file a module, a file list, a manifest."""
+    """Emit the chip as Verilog, with file lists, constraints, headers and a core file."""
     from octopus.hw.emitted_folder import check_folder
+    from octopus.hw.targets import find_target
 
+    if not 0 < clock_mhz < float("inf"):
+        raise RefusedError(f"--clock-mhz is {clock_mhz}; allowed: above 0")
     loaded = OctopusConfig.load(config)
+    marks = find_target(target)
     check_folder(out, force)
     writable_folder("--out", out)
     from octopus.hw.chip import Chip
     from octopus.hw.emit import emit as emit_modules
     from octopus.hw.emit import write
+    from octopus.hw.package_files import package_files
+    from octopus.hw.wrapper import PortNames, wrap
 
+    names = PortNames.parse(port or [])
     with console.status(f"emitting {loaded.name}"):
-        modules = emit_modules(Chip(loaded))
-        write(modules, out, loaded.model_dump())
+        chip = Chip(loaded)
+        modules = emit_modules(chip)
+        modules.append(wrap(chip, modules, names))
+        others = package_files(chip, modules, names, clock_mhz)
+        write(modules, out, loaded.model_dump(), marks, others)
     lines = sum(module.text.count("\n") for module in modules)
     console.print(
         f"{loaded.name}: {loaded.processing_elements:,} PEs, {len(modules)} modules, "
@@ -133,7 +151,7 @@ def registers(
         str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = "markdown",
 ) -> None:
-    """Print the host's register map: as a document, a C header or JSON."""
+    """Print the host's register map (document, C header, JSON), or all layouts (document)."""
     if form not in FORMATS:
         raise RefusedError(f"--format is {form!r}; allowed: {', '.join(FORMATS)}")
     print(FORMATS[form](), end="")
@@ -143,6 +161,8 @@ def _explained() -> tuple[type[Exception], ...]:
     """Errors that one line explains to the user."""
     from octopus.cache import CacheError
     from octopus.hw.emitted_folder import EmissionError
+    from octopus.hw.targets import TargetError
+    from octopus.hw.wrapper import PortNameError
     from octopus.sched.driver_protocol import DriverError
     from octopus.sched.kernels.plan_program import PlanError
     from octopus.sched.kernels.task import TaskError
@@ -163,9 +183,11 @@ def _explained() -> tuple[type[Exception], ...]:
         OSError,
         PlacementError,
         PlanError,
+        PortNameError,
         RefusedError,
         ReportError,
         RunError,
+        TargetError,
         TaskError,
         ToolchainError,
         WorkflowError,

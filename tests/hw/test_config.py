@@ -180,7 +180,7 @@ def test_unknown_section():
     assert "paint is not a known field" in message_for(toml_of({**TINY, "paint": {"colour": 3}}))
 
 
-@pytest.mark.parametrize("name", ["", "Big", "3d", "a-b", "a b"])
+@pytest.mark.parametrize("name", ["", "Big", "3d", "a-b", "a b", "a" * 49])
 def test_name_that_is_no_name(name):
     message = message_for(toml_of({**TINY, "name": name}))
     assert f"name is {name!r}; allowed: " in message

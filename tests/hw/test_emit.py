@@ -163,7 +163,8 @@ def test_written_folder_is_complete(tmp_path):
     write(modules, tmp_path, {"name": "test"})
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == sorted(
-        [f"{module.name}.v" for module in modules] + ["filelist.f", "manifest.json"]
+        [f"{module.name}.v" for module in modules]
+        + ["filelist.f", "filelist_absolute.f", "manifest.json"]
     )
     assert (tmp_path / "filelist.f").read_text().split() == [f"{m.name}.v" for m in modules]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
@@ -181,6 +182,7 @@ def test_writing_again_removes_modules_that_left(tmp_path):
     write(emit(Leaf(5)), tmp_path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "filelist.f",
+        "filelist_absolute.f",
         "manifest.json",
         "notes.txt",
         "octopus_leaf_step5.v",

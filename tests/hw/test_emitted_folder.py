@@ -7,6 +7,8 @@ import pytest
 from octopus.hw import emitted_folder
 from octopus.hw.emitted_folder import EmissionError, check_folder, read_manifest, write_folder
 
+LISTS = ["filelist.f", "filelist_absolute.f"]
+
 
 def _emit(folder, **texts):
     modules = [
@@ -78,7 +80,7 @@ def test_changed_files_are_neither_overwritten_nor_removed(tmp_path):
 def test_what_left_the_design_is_removed(tmp_path):
     _emit(tmp_path, one="module a;", two="module b;")
     _emit(tmp_path, two="module c;")
-    assert _names(tmp_path) == ["filelist.f", "manifest.json", "octopus_two.v"]
+    assert _names(tmp_path) == [*LISTS, "manifest.json", "octopus_two.v"]
     assert (tmp_path / "octopus_two.v").read_text() == "module c;"
 
 
@@ -94,7 +96,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     assert (out / "octopus_one.v").read_text() == "module b;"
 
 
-@pytest.mark.parametrize("last", range(6))
+@pytest.mark.parametrize("last", range(7))
 def test_an_interrupted_emission_can_be_repeated(tmp_path, monkeypatch, last):
     _emit(tmp_path, one="module a;", two="module b;")
     written = []
@@ -113,7 +115,7 @@ def test_an_interrupted_emission_can_be_repeated(tmp_path, monkeypatch, last):
     check_folder(tmp_path)
     _emit(tmp_path, two="module c;", three="module d;", four="module e;")
     expected = ["octopus_four.v", "octopus_three.v", "octopus_two.v"]
-    assert _names(tmp_path) == ["filelist.f", "manifest.json", *expected]
+    assert _names(tmp_path) == [*LISTS, "manifest.json", *expected]
     manifest = read_manifest(tmp_path)
     assert manifest is not None
     assert all(len(digests) == 1 for digests in manifest.files.values())

@@ -28,6 +28,12 @@ class Elsewhere(Block):
         return m
 
 
+@pytest.fixture(autouse=True)
+def _as_loaded(monkeypatch):
+    """Somebody may edit a source while the tests run."""
+    monkeypatch.setattr(module_cache, "_LOADED", float("inf"))
+
+
 def _memory() -> BankedMemory:
     return BankedMemory(64, 4, 2, 1)
 

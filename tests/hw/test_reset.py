@@ -11,45 +11,46 @@ from octopus.hw.chip import Chip
 from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import EmittedModule, emit
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion
+from octopus.hw.library import mark_used
 from octopus.hw.unreset import KEPT, RESET_CYCLES, Reason, find_unreset, markdown, reason_of
+from octopus.hw.wrapper import PortNames, wrap, wrapper_ports
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reset.md"
 CONFIG = OctopusConfig.load("tiny")
 
 _INITIAL = re.compile(r"^(  reg (?:\[[^]]*\] )?(?:\\\S+  ?|\w+ ))= [^;]*;", re.MULTILINE)
 _CLEARING = re.compile(r"^  initial for .*\n    .*;\n", re.MULTILINE)
-_PORT = re.compile(r"^  (input|output) (\[\d+:0\] )?(\w+);$", re.MULTILINE)
 
 BENCH = """
 module bench;
 {declarations}
-  octopus_chip_tiny dut({connections});
-  always #5 clk = ~clk;
+  octopus_tiny dut({connections});
+  always #5 aclk = ~aclk;
   task look;
     begin
 {checks}
-      @(negedge clk);
+      @(negedge aclk);
     end
   endtask
   task read(input [31:0] address);
     begin
-      axi__araddr = address; axi__arvalid = 1;
-      while (!axi__arready) look;
+      s_axi_araddr = address; s_axi_arvalid = 1;
+      while (!s_axi_arready) look;
       look;
-      axi__arvalid = 0; axi__rready = 1;
-      while (!axi__rvalid) look;
-      if (axi__rdata !== 0 || axi__rresp !== 0)
-        $display("%h is %h, answer %h", address, axi__rdata, axi__rresp);
+      s_axi_arvalid = 0; s_axi_rready = 1;
+      while (!s_axi_rvalid) look;
+      if (s_axi_rdata !== 0 || s_axi_rresp !== 0)
+        $display("%h is %h, answer %h", address, s_axi_rdata, s_axi_rresp);
       look;
     end
   endtask
   integer i, j;
   initial begin
-    clk = 0; rst = 1;
+    aclk = 0; aresetn = 0;
 {inputs}
-    axi__arsize = 2; axi__arburst = 1; axi__bready = 1;
-    repeat ({reset_cycles}) @(negedge clk);
-    rst = 0;
+    s_axi_arsize = 2; s_axi_arburst = 1; s_axi_bready = 1;
+    repeat ({reset_cycles}) @(negedge aclk);
+    aresetn = 1;
     for (i = 0; i < {blocks}; i = i + 1) begin
       for (j = 0; j < 8; j = j + 1) read({statistics} + 32 * i + 4 * j);
       read({table} + 32 * i);
@@ -64,21 +65,27 @@ endmodule
 
 @pytest.fixture(scope="module")
 def modules() -> list[EmittedModule]:
-    return emit(Chip(CONFIG))
+    chip = Chip(CONFIG)
+    emitted = emit(chip)
+    return [*emitted, wrap(chip, emitted, PortNames())]
 
 
-def _bench(top: str) -> str:
-    ports = _PORT.findall(top)
-    assert len(ports) > 50
-    outputs = [name for direction, _, name in ports if direction == "output"]
-    inputs = [name for direction, _, name in ports if direction == "input"]
+def _bench() -> str:
+    chip = Chip(CONFIG)
+    mark_used(chip)
+    ports = wrapper_ports(chip, PortNames())
     kinds = {"input": "reg", "output": "wire"}
+    outputs = [port.name for port in ports if port.way == "output"]
+    inputs = [port.name for port in ports[2:] if port.way == "input"]
+    assert len(inputs) > 30 and len(outputs) > 15
     unknown = '      if (^{0} === 1\'bx) $display("{0} is %b", {0});'
     return BENCH.format(
-        declarations="\n".join(f"  {kinds[side]} {width}{name};" for side, width, name in ports),
-        connections=", ".join(f".{name}({name})" for _, _, name in ports),
+        declarations="\n".join(
+            f"  {kinds[port.way]} [{port.bits - 1}:0] {port.name};" for port in ports
+        ),
+        connections=", ".join(f".{port.name}({port.name})" for port in ports),
         checks="\n".join(unknown.format(name) for name in outputs),
-        inputs="\n".join(f"    {name} = 0;" for name in inputs if name not in ("clk", "rst")),
+        inputs="\n".join(f"    {name} = 0;" for name in inputs),
         reset_cycles=RESET_CYCLES,
         blocks=CONFIG.control_block_unit.blocks,
         statistics=(1 << CONFIGURATION_BIT) + ConfigurationRegion.STATISTICS,
@@ -98,7 +105,7 @@ def test_no_output_is_unknown_after_reset(
         if not initial:
             text = _CLEARING.sub("", _INITIAL.sub(r"\1;", kept))
         (tmp_path / f"{module.name}.v").write_text(text)
-    (tmp_path / "bench.v").write_text(_bench(modules[-1].text))
+    (tmp_path / "bench.v").write_text(_bench())
     files = ["bench.v", *(f"{module.name}.v" for module in modules)]
     subprocess.run(["iverilog", f"-g{standard}", "-o", "bench", *files], cwd=tmp_path, check=True)
     shown = subprocess.run(["vvp", "-n", "bench"], cwd=tmp_path, capture_output=True, text=True)
