@@ -137,6 +137,9 @@ class Arithmetic(State):
         low, high = build.range_of(amount)
         if high < 0:
             raise self.error(where, f"a shift by {high} or less; allowed: 0 or more")
+        if to_left and build.is_truth(value) and high > 30:
+            # Python's bool is no word: what it gives here is wider than 32 bits.
+            raise self.error(where, "a truth shifted by 31 or more")
         operation = Operation.SHL if to_left else Operation.SAR
         if low >= 0 and high <= 31:
             return build.node(operation, value, amount)

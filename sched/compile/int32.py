@@ -70,7 +70,7 @@ def _compare(function: Callable[[int, int], bool]) -> Callable[[Int32, Any], Any
     def method(self: Int32, other: Any) -> Any:
         if not isinstance(other, int):
             return NotImplemented
-        return function(int(self), wrap(other))
+        return Int32(function(int(self), wrap(other)))
 
     return method
 
@@ -133,6 +133,31 @@ class WordRange:
 def word_enumerate(items: Any, start: int = 0) -> Iterator[tuple[Int32, Any]]:
     """``enumerate`` whose numbers are words."""
     return ((Int32(number), item) for number, item in enumerate(items, int(start)))
+
+
+def word_bool(value: Any = False) -> Int32:
+    """``bool`` that gives a word."""
+    return Int32(bool(value))
+
+
+def word_any(items: Any) -> Int32:
+    """``any`` that gives a word."""
+    return Int32(any(items))
+
+
+def word_all(items: Any) -> Int32:
+    """``all`` that gives a word."""
+    return Int32(all(items))
+
+
+BUILTINS = {
+    "all": word_all,
+    "any": word_any,
+    "bool": word_bool,
+    "enumerate": word_enumerate,
+    "range": WordRange,
+}
+"""What kernel functions find under these names."""
 
 
 def words(value: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 
 from . import language
 from .errors import KernelError
-from .int32 import Int32, WordRange, word_enumerate, words, wrap
+from .int32 import BUILTINS, Int32, words, wrap
 from .language import Count, Input, Output
 
 _HELPERS: dict[object, Callable[..., Any]] = {}
@@ -162,8 +162,7 @@ def on_words(
         return made[function]
     names = _names(function.__code__)
     scope: dict[str, Any] = {}
-    ours = {"range": WordRange, "enumerate": word_enumerate}
-    scope["__builtins__"] = vars(builtins) | ours
+    scope["__builtins__"] = vars(builtins) | BUILTINS
     scope["__name__"] = function.__module__
     result = types.FunctionType(
         _code(function.__code__),

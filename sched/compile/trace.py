@@ -182,8 +182,10 @@ def _trace(
         except Again:
             continue
         graph = builder.graph
-        if not any(node.access for node in graph.nodes.values()):
-            raise loops.error(text.tree, "nothing is written")
+        written = {node.access.array for node in graph.nodes.values() if node.access is not None}
+        for parameter, annotation in source.parameters.items():
+            if isinstance(annotation, Output) and parameter not in written:
+                raise loops.error(text.tree, f"nothing is written to {parameter}")
         graph.source = Source(
             source.function,
             text.file,
