@@ -22,6 +22,9 @@ _ANY_SIGN: dict[type[ast.operator], Operation] = {
 }
 """Operators whose lowest 32 bits depend on the lowest 32 bits of both sides only."""
 
+LOW_BITS = frozenset(_ANY_SIGN.values())
+"""The same of the array's operations."""
+
 _KNOWN: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -117,10 +120,12 @@ class Arithmetic(State):
             raise self.error(where, f"{result!r} is no integer")
         return result
 
-    def attempt(self, where: ast.AST, function: Callable[..., Any], *arguments: Any) -> Any:
+    def attempt(
+        self, where: ast.AST, function: Callable[..., Any], *arguments: Any, **named: Any
+    ) -> Any:
         """Do what is known; what Python raises is the reason of a refusal."""
         try:
-            return function(*arguments)
+            return function(*arguments, **named)
         except CompileError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:

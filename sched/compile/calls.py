@@ -51,6 +51,8 @@ class Calls(Expressions):
                 return self._method_of_array(node, base)
             if isinstance(base, list):
                 return self._method_of_list(node, base)
+            if isinstance(base, int) and node.func.attr == "bit_length" and not node.args:
+                return base.bit_length()
         function = self.expression(node.func)
         arguments = [*self._parts(node.args)]
         named = {}
@@ -85,7 +87,8 @@ class Calls(Expressions):
             }
             return self.inline(node, FunctionText(function), variables)
         name = getattr(function, "__name__", type(function).__name__)
-        if symbolic(arguments) or not isinstance(function, types.BuiltinFunctionType):
+        pure = isinstance(function, types.BuiltinFunctionType) and function.__module__ == "math"
+        if symbolic(arguments) or not pure:
             raise self.error(node, f"{name} cannot be traced")
         return self.known(node, self.attempt(node, lambda: function(*arguments, **named)))
 
@@ -178,9 +181,9 @@ class Calls(Expressions):
         return tuple(self.items(node, value))
 
     def _call_int(self, node: ast.Call, value: Any = 0) -> Any:
-        if not isinstance(value, int | Extent) and not is_word(value):
+        if not isinstance(value, int | float | Extent) and not is_word(value):
             raise self.error(node, f"int of a {type(value).__name__}")
-        return int(value) if isinstance(value, bool) else value
+        return int(value) if isinstance(value, bool | float) else value
 
     def _call_bool(self, node: ast.Call, value: Any = False) -> Any:
         return self.truth(node, value)

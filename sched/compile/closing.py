@@ -6,6 +6,7 @@ from typing import Any
 
 from octopus.hw.layouts.instruction import Operation
 
+from .arithmetic import LOW_BITS
 from .cells import Cell
 from .graph import Constant, Graph, Operand, Role, Use
 from .loops import Loops, placeholder
@@ -98,7 +99,7 @@ class Closing:
         self._restarts.append(_Restart(level, str(cell[0]), where))
         end = loops.word(where, value)
         if isinstance(start, bool | int):
-            initial = loops.word(where, start, exact=True)
+            initial = loops.word(where, start, exact=not self._low_bits_only(name))
             if end == Use(name):
                 return initial
         else:
@@ -110,6 +111,18 @@ class Closing:
         if isinstance(start, bool | int):
             return before
         return build.fresh(Operation.SELECT, (loops.word(where, start), before), build.first())
+
+    def _low_bits_only(self, name: str) -> bool:
+        """Whether all that uses a placeholder looks at the lowest 32 bits only, so that a start
+        outside int32 is its word."""
+        use = Use(name)
+        for node in self._graph.nodes.values():
+            shifted = node.operation is Operation.SHL and node.operands[0] == use
+            if node.predicate == use:
+                return False
+            if use in node.operands and node.operation not in LOW_BITS and not shifted:
+                return False
+        return True
 
     def _start(self, cell: Cell, level: int) -> tuple[int, Any]:
         """With what a cell begins, and which loop's begin that is."""

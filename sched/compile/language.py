@@ -1,8 +1,12 @@
 """What kernel functions are written in, beside Python: functions, annotations, indices."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from octopus.hw.layouts.descriptor import Element
+
+from .errors import CompileError
 
 
 def relu(value: int) -> int:
@@ -61,6 +65,25 @@ class Output:
 
 class Count(int):
     """Annotation: a number of iterations, given with each task."""
+
+
+def parameters_of(function: Callable[..., None]) -> dict[str, object]:
+    """What each parameter of a kernel function is: an Input, an Output, Count, or None for a
+    constant.
+
+    Raises:
+        CompileError: a parameter takes any number of arguments.
+    """
+    found: dict[str, object] = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise CompileError(f"kernel {function.__name__}: *{name} cannot be a parameter")
+        annotation: object = parameter.annotation
+        if annotation is Input or annotation is Output:
+            annotation = annotation()
+        kind = isinstance(annotation, Input | Output) or annotation is Count
+        found[name] = annotation if kind else None
+    return found
 
 
 @dataclass(frozen=True)

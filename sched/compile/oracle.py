@@ -11,7 +11,6 @@ arrays check their bounds. Arrays differ from Python's lists in this:
 """
 
 import builtins
-import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from . import language
 from .errors import KernelError
 from .int32 import BUILTINS, Int32, words, wrap
-from .language import Count, Input, Output
+from .language import Count, Input, Output, parameters_of
 
 _HELPERS: dict[object, Callable[..., Any]] = {}
 
@@ -116,9 +115,7 @@ def run_function(
     """
     arrays: dict[str, _OutputArray] = {}
     arguments: dict[str, Any] = {}
-    parameters = inspect.signature(function, eval_str=True).parameters
-    for name, parameter in parameters.items():
-        annotation = parameter.annotation
+    for name, annotation in parameters_of(function).items():
         if isinstance(annotation, Input):
             arguments[name] = _InputArray(name, annotation.dtype, inputs[name], True)
         elif isinstance(annotation, Output):
@@ -184,7 +181,19 @@ def _outside(value: Any, made: dict[object, Callable[..., Any]]) -> Any:
     """What the function finds outside itself."""
     if isinstance(value, types.FunctionType):
         return _HELPERS.get(value) or on_words(value, made)
+    if isinstance(value, types.ModuleType):
+        return _Module(value, made)
     return words(plain(value))
+
+
+class _Module:
+    """A module as the function finds it: what is in it is seen as what is outside."""
+
+    def __init__(self, module: types.ModuleType, made: dict[object, Callable[..., Any]]) -> None:
+        self._module, self._made = module, made
+
+    def __getattr__(self, name: str) -> Any:
+        return _outside(getattr(self._module, name), self._made)
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -113,8 +113,6 @@ class Statements(Calls):
     def assign(self, target: ast.expr, value: Any) -> None:
         """As :class:`Expressions`."""
         if isinstance(target, ast.Name):
-            if isinstance(value, ArrayName) and value.name != target.id:
-                raise self.error(target, f"{value.name} is an array: it has one name")
             if isinstance(value, Iterator):
                 raise self.error(target, "an iterator cannot be kept; make a list of it")
             self.variables[target.id] = value

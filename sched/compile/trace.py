@@ -29,6 +29,7 @@ from .language import (
     geu,
     ltu,
     mulh,
+    parameters_of,
     relu,
     select,
     shr,
@@ -88,7 +89,7 @@ class Source:
         starts: Mapping[str, Sequence[int]],
     ) -> tuple[dict[str, list[int]], dict[str, list[bool]]]:
         """What the function gives when Python runs it, as :func:`.oracle.run_function`."""
-        counts = {name: 0 for name, kind in _parameters(self.function).items() if kind is Count}
+        counts = {name: 0 for name, kind in parameters_of(self.function).items() if kind is Count}
         counts |= self.counts_of(trips)
         return run_function(self.function, counts, inputs, outputs, self.constants, starts)
 
@@ -107,7 +108,7 @@ class KernelFunction:
     @property
     def parameters(self) -> dict[str, object]:
         """Annotations by parameter; None for a constant."""
-        return _parameters(self.function)
+        return parameters_of(self.function)
 
     @property
     def counts(self) -> list[str]:
@@ -144,19 +145,6 @@ class KernelFunction:
 def kernel(function: Callable[..., None]) -> KernelFunction:
     """Mark a function as a kernel."""
     return KernelFunction(function)
-
-
-def _parameters(function: Callable[..., None]) -> dict[str, object]:
-    found = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise CompileError(f"kernel {function.__name__}: *{name} cannot be a parameter")
-        annotation: object = parameter.annotation
-        if annotation in (Input, Output):
-            annotation = annotation()  # type: ignore[operator]
-        kind = isinstance(annotation, Input | Output) or annotation is Count
-        found[name] = annotation if kind else None
-    return found
 
 
 def _trace(
