@@ -142,6 +142,8 @@ class Graph:
     loops: nested loops around the body (1: a single loop). outer: the loops outside the
         ``inner_loops`` innermost are rounds of the array: carried values start anew in each.
         orders: beside the values' own.
+    partial: outputs with elements that the graph leaves alone: no word that means nothing may
+        reach them.
     source: the function that the graph is of (:class:`.trace.Source`), if it is one's.
     """
 
@@ -151,6 +153,7 @@ class Graph:
     outer: bool = False
     orders: list["Order"] = field(default_factory=list)
     inner_loops: int = 1
+    partial: frozenset[str] = frozenset()
     source: "Source | None" = field(default=None, compare=False, repr=False)
 
     def add(self, node: Node) -> Use:

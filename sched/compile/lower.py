@@ -25,6 +25,7 @@ def lower(graph: Graph, pea: PeaConfig) -> Graph:
     """
     graph.check()
     lowered = Graph(graph.name, dict(graph.nodes), graph.loops, graph.outer)
+    lowered.partial = graph.partial
     _constants(lowered)
     _accesses(lowered)
     _operations_before_exits(lowered)

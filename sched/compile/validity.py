@@ -30,7 +30,8 @@ def guarded(node: Node) -> bool:
 
 
 def exposed_stores(graph: Graph) -> set[str]:
-    """Stores to parts of one array whose words that mean nothing could hit another's part.
+    """Stores to parts of one array whose words that mean nothing could hit another part, which
+    another store or nobody writes.
 
     Steps of all of them are multiples of one number: elements that differ modulo it never meet.
     """
@@ -39,11 +40,11 @@ def exposed_stores(graph: Graph) -> set[str]:
         if node.access is not None and node.pair is None:
             by_array.setdefault(node.access.array, []).append(node)
     exposed: set[str] = set()
-    for nodes in by_array.values():
+    for array, nodes in by_array.items():
         accesses = [node.access for node in nodes if node.access is not None]
         step = gcd(*chain.from_iterable(access.strides for access in accesses))
         parts = {access.offset % step if step else access.offset for access in accesses}
-        if len(parts) < len(nodes):
+        if len(parts) < len(nodes) or array in graph.partial:
             exposed.update(node.name for node in nodes)
     return exposed
 

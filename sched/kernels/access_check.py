@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,31 +40,58 @@ def check_accesses(
     inputs: Mapping[str, Operand],
     outputs: Mapping[str, Operand],
     whole: Sequence[str],
-) -> None:
+) -> frozenset[str]:
     """Refuse accesses that do not fit the arrays.
 
     Parameters
     ----------
     task: for errors. whole: outputs of which parts may be left alone.
 
+    Returns:
+        Outputs of which the graph's streams leave parts alone.
+
     Raises:
         TaskError: an array is missing, read as well as written, or of another element; an access
             leaves it; two nodes write one element; an output has elements that nothing writes.
     """
+    lines = _Lines(task, graph)
     for node in graph.nodes.values():
         if node.access is not None:
-            _check_array(task, node, counts, inputs, outputs)
+            _check_array(lines, node, counts, inputs, outputs)
+    partial = set()
     for name, operand in outputs.items():
         writers = [
             node
             for node in graph.nodes.values()
             if node.role in WRITES and node.access is not None and node.access.array == name
         ]
-        _check_writers(task, operand, writers, counts, name in whole)
+        if _check_writers(lines, operand, writers, counts, name in whole):
+            partial.add(name)
+    return frozenset(partial)
+
+
+class _Lines:
+    """Where nodes are written, for errors. ``function``: the graph is of a function, to which an
+    array is its elements in a row."""
+
+    def __init__(self, task: str, graph: Graph) -> None:
+        self.task, self.exits = task, bool(graph.exits)
+        self.function = graph.source is not None
+        self._lines = graph.source.lines if graph.source else {}
+        self._guarded = graph.source.guarded if graph.source else frozenset()
+
+    def of(self, *nodes: str) -> str:
+        """The task and the line of the last node that has one."""
+        found = [self._lines[node] for node in nodes if node in self._lines]
+        return f"{self.task}, line {found[-1]}" if found else self.task
+
+    def guarded(self, node: Node) -> bool:
+        """Whether what the node reads only means something under a condition."""
+        return node.name in self._guarded
 
 
 def _check_array(
-    task: str,
+    lines: _Lines,
     node: Node,
     counts: Sequence[int],
     inputs: Mapping[str, Operand],
@@ -71,6 +99,7 @@ def _check_array(
 ) -> None:
     access = node.access
     assert access is not None
+    task = lines.of(node.name)
     arrays, others = (outputs, inputs) if node.role in WRITES else (inputs, outputs)
     if access.array not in arrays:
         if access.array in others:
@@ -85,10 +114,17 @@ def _check_array(
             f"{operand.dtype}"
         )
     limit = operand.bytes // size
+    if lines.function:
+        limit = prod(operand.shape)
+        if operand.rows > 1 and limit != operand.bytes // size:
+            raise TaskError(
+                f"{task}: rows of {operand.name} are padded; allowed: rows of whole words, or one "
+                "dimension"
+            )
     low = high = access.offset
     if node.role in (Role.LOAD, Role.STORE) and node.predicate is None:
         low, high = span_of(access, counts)
-    if low < 0 or high >= limit:
+    if (low < 0 or high >= limit) and not lines.guarded(node):
         where = low if low < 0 else high
         raise TaskError(
             f"{task}: {node.name} touches {operand.name}[{where}]; allowed: 0 to {limit - 1}"
@@ -96,9 +132,11 @@ def _check_array(
 
 
 def _check_writers(
-    task: str, operand: Operand, writers: Sequence[Node], counts: Sequence[int], whole: bool
-) -> None:
+    lines: _Lines, operand: Operand, writers: Sequence[Node], counts: Sequence[int], whole: bool
+) -> bool:
+    """Refuse what cannot be right; whether streams leave parts of the output alone."""
     open_ended = [n for n in writers if n.role is Role.SCATTER or n.predicate is not None]
+    task = lines.of(*(node.name for node in writers))
     if open_ended and len(writers) > 1:
         names = " and ".join(node.name for node in writers)
         raise TaskError(
@@ -107,33 +145,39 @@ def _check_writers(
     if open_ended:
         if not whole:
             raise TaskError(f"{task}: {operand.name} needs an input as which it starts")
-        return
+        return False
+    if lines.exits and not whole and any(any(n.access.strides) for n in writers if n.access):
+        raise TaskError(
+            f"{task}: the loop may end before all of {operand.name} is written; it needs an input "
+            "as which it starts"
+        )
     touched = {node.name: elements_of(node.access, counts) for node in writers if node.access}
     for (one, first), (other, second) in combinations(touched.items(), 2):
         both = np.intersect1d(first, second)
         if both.size:
             raise TaskError(
-                f"{task}: {one} and {other} write {operand.name}[{both[0]}]; allowed: one of them"
+                f"{lines.of(one, other)}: {one} and {other} write {operand.name}[{both[0]}]; "
+                "allowed: one of them"
             )
-    written = sum(elements.size for elements in touched.values())
+    gap = _gap(operand, list(touched.values()))
+    if gap is not None and not whole:
+        raise TaskError(
+            f"{task}: nothing writes {operand.name}[{gap}]; allowed: all of it, or an input as "
+            "which it starts"
+        )
+    return gap is not None
+
+
+def _gap(operand: Operand, touched: Sequence[NDArray[np.int64]]) -> int | None:
+    """An element that nothing writes, if there is one; the padding of rows of bytes is none."""
     size = 4 if operand.dtype == "int32" else 1
-    if written < operand.bytes // size and not whole:
-        _check_gaps(task, operand, list(touched.values()))
-
-
-def _check_gaps(task: str, operand: Operand, touched: Sequence[NDArray[np.int64]]) -> None:
-    """Refuse elements that nothing writes, but not the padding of rows of bytes."""
-    left = np.ones((operand.rows, operand.bytes // operand.rows), bool)
-    if operand.dtype == "int32":
-        left = np.ones((operand.rows, operand.row_words), bool)
+    written = sum(elements.size for elements in touched)
+    if written == operand.bytes // size:
+        return None
+    left = np.ones((operand.rows, operand.bytes // operand.rows // size), bool)
     flat = left.reshape(-1)
     for elements in touched:
         flat[elements] = False
     last = operand.shape[-1] if operand.shape else 1
     gaps = np.argwhere(left[:, :last])
-    if gaps.size:
-        gap = int(gaps[0][0]) * left.shape[1] + int(gaps[0][1])
-        raise TaskError(
-            f"{task}: nothing writes {operand.name}[{gap}]; allowed: all of it, or an input as "
-            "which it starts"
-        )
+    return int(gaps[0][0]) * left.shape[1] + int(gaps[0][1]) if gaps.size else None

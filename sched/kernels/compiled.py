@@ -1,7 +1,7 @@
 """Tasks whose kernel the compiler made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -36,11 +36,15 @@ class GraphKernel(Kernel):
 
     def __eq__(self, other: object) -> bool:
         """Whether both have one image."""
-        return isinstance(other, GraphKernel) and self._compiled is other._compiled
+        return (
+            isinstance(other, GraphKernel)
+            and self._compiled is other._compiled
+            and self.graph.partial == other.graph.partial
+        )
 
     def __hash__(self) -> int:
         """As equality."""
-        return id(self._compiled)
+        return hash((id(self._compiled), self.graph.partial))
 
     @property
     def name(self) -> str:
@@ -53,7 +57,7 @@ class GraphKernel(Kernel):
         Raises:
             CompileError: it cannot be mapped.
         """
-        key = pea.model_dump_json()
+        key = _key(pea, self.graph)
         if key not in self._compiled:
             self._compiled[key] = compile_graph(
                 self.graph, pea, attempts=self.attempts, effort=self.effort
@@ -64,9 +68,18 @@ class GraphKernel(Kernel):
         """The same kernel for a graph of the same nodes, which other sources may give."""
         return GraphKernel(graph, self.attempts, self.effort, self._compiled)
 
+    def leaving(self, partial: frozenset[str]) -> "GraphKernel":
+        """The kernel for tasks that leave parts of some outputs alone."""
+        name = "_".join([self.graph.name, "leaving", *sorted(partial)])
+        return self.of(replace(self.graph, name=name, partial=partial))
+
     def use(self, compiled: Compiled) -> None:
         """Take what was compiled from the graph with other arguments, for the same array."""
-        self._compiled[compiled.pea.model_dump_json()] = compiled
+        self._compiled[_key(compiled.pea, compiled.graph)] = compiled
+
+
+def _key(pea: PeaConfig, graph: Graph) -> str:
+    return f"{pea.model_dump_json()} {sorted(graph.partial)}"
 
     def image(self, pea: PeaConfig, number: int) -> list[int]:
         """As :class:`Kernel`."""
@@ -115,7 +128,7 @@ class CompiledTask(Task):
                 f"{self.name}.counts is {self.counts}; "
                 f"allowed: {kernel.graph.loops} positive numbers"
             )
-        check_accesses(
+        partial = check_accesses(
             self.name,
             kernel.graph,
             self.counts,
@@ -123,6 +136,8 @@ class CompiledTask(Task):
             {operand.name: operand for operand in self.outputs},
             [*self.starts, *written],
         )
+        if partial:
+            self._kernel = kernel.leaving(partial)
         for output, source in self.starts.items():
             if self.by_name[output].words != self.by_name[source].words:
                 raise TaskError(f"{self.name}: {output} and {source} differ in size")
