@@ -142,8 +142,8 @@ class Graph:
     loops: nested loops around the body (1: a single loop). outer: the loops outside the
         ``inner_loops`` innermost are rounds of the array: carried values start anew in each.
         orders: beside the values' own.
-    partial: outputs with elements that the graph leaves alone: no word that means nothing may
-        reach them.
+    partial: outputs with elements that the graph leaves alone and would reach in further
+        iterations: no word that means nothing may be stored there.
     source: the function that the graph is of (:class:`.trace.Source`), if it is one's.
     """
 

@@ -48,7 +48,7 @@ def check_accesses(
     task: for errors. whole: outputs of which parts may be left alone.
 
     Returns:
-        Outputs of which the graph's streams leave parts alone.
+        Outputs of which streams leave parts alone that they would reach in further iterations.
 
     Raises:
         TaskError: an array is missing, read as well as written, or of another element; an access
@@ -134,7 +134,7 @@ def _check_array(
 def _check_writers(
     lines: _Lines, operand: Operand, writers: Sequence[Node], counts: Sequence[int], whole: bool
 ) -> bool:
-    """Refuse what cannot be right; whether streams leave parts of the output alone."""
+    """Refuse what cannot be right; whether a stream is next to elements that nothing writes."""
     open_ended = [n for n in writers if n.role is Role.SCATTER or n.predicate is not None]
     task = lines.of(*(node.name for node in writers))
     if open_ended and len(writers) > 1:
@@ -165,7 +165,18 @@ def _check_writers(
             f"{task}: nothing writes {operand.name}[{gap}]; allowed: all of it, or an input as "
             "which it starts"
         )
-    return gap is not None
+    limit = operand.bytes // (4 if operand.dtype == "int32" else 1)
+    return gap is not None and any(
+        _goes_on(node.access, counts, limit) for node in writers if node.access
+    )
+
+
+def _goes_on(access: Access, counts: Sequence[int], limit: int) -> bool:
+    """Whether the array has elements where a stream would go on before its first or after its
+    last iteration."""
+    stride = access.strides[0] if access.strides else 0
+    last = access.offset + (counts[0] - 1) * stride
+    return stride != 0 and (0 <= access.offset - stride < limit or 0 <= last + stride < limit)
 
 
 def _gap(operand: Operand, touched: Sequence[NDArray[np.int64]]) -> int | None:

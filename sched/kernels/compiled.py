@@ -25,6 +25,10 @@ EFFORT = 15.0
 """Of the exact method, unless told otherwise: a kernel is compiled while somebody waits."""
 
 
+def _key(pea: PeaConfig, graph: Graph) -> str:
+    return f"{pea.model_dump_json()} {sorted(graph.partial)}"
+
+
 @dataclass(frozen=True, eq=False)
 class GraphKernel(Kernel):
     """A graph, compiled for each array it is asked for, once."""
@@ -76,10 +80,6 @@ class GraphKernel(Kernel):
     def use(self, compiled: Compiled) -> None:
         """Take what was compiled from the graph with other arguments, for the same array."""
         self._compiled[_key(compiled.pea, compiled.graph)] = compiled
-
-
-def _key(pea: PeaConfig, graph: Graph) -> str:
-    return f"{pea.model_dump_json()} {sorted(graph.partial)}"
 
     def image(self, pea: PeaConfig, number: int) -> list[int]:
         """As :class:`Kernel`."""

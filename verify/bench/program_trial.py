@@ -33,7 +33,8 @@ class Verdict(Enum):
     """How a program ended.
 
     REFUSED: by the compiler. MEANINGLESS: Python itself fails, or leaves elements undefined.
-    UNMAPPED: no mapping was found, or it does not fit the chip. RIGHT, DIFFERENT: what was computed.
+    UNMAPPED: no mapping was found, or it does not fit the chip. RIGHT, DIFFERENT: what was
+    computed.
     """
 
     RIGHT = "right"
