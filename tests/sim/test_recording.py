@@ -146,3 +146,21 @@ def test_descriptor_words_are_those_of_the_tasks_taken(ran):
     names = {number: name for name, number in program.numbers.items()}
     expected = sum(sizes[names[block]] for block in ran.tasks.block.tolist())
     assert ran.recording.words[0, WordKind.DESCRIPTOR] == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "enters", "leaves"),
+    [
+        (CycleCounter.INPUT, Stage.PLACED, Stage.FILLED),
+        (CycleCounter.CONTEXT, Stage.FETCHED, Stage.LOADED),
+        (CycleCounter.ADVANCE, Stage.STARTED, Stage.ENDED),
+        (CycleCounter.OUTPUT, Stage.STARTED, Stage.STORED),
+    ],
+)
+def test_cycles_lie_between_the_borders_of_the_task_that_they_are_for(ran, cause, enters, leaves):
+    cycles = unit_cycles(ran.recording, ran.tasks)
+    mine = cycles.cause == cause
+    assert mine.any()
+    passed = ran.tasks.passed[cycles.task[mine]]
+    assert (cycles.start[mine] > passed[:, enters]).all()
+    assert (cycles.end[mine] - 1 <= passed[:, leaves]).all()
