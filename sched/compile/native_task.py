@@ -23,14 +23,14 @@ class NativeTask:
 
     Parameters
     ----------
-    split: whether a word of a stream may come in through several ports.
+    split: whether a word of a stream may come in through several ports. strict: see ``Manner``.
 
     Attributes
     ----------
     data: the task, as ``problem.hpp`` reads it.
     """
 
-    def __init__(self, problem: Problem, split: bool) -> None:
+    def __init__(self, problem: Problem, split: bool, strict: bool = False) -> None:
         self.problem = problem
         graph, pea = problem.graph, problem.pea
         self._names = list(graph.nodes)
@@ -44,7 +44,9 @@ class NativeTask:
             ]
             if node.predicate is not None:
                 self._sinks.append(((node.name, PREDICATE), node.predicate))
-        strict = problem.window > 1 and (graph.loops > 1 or graph.outer or bool(graph.exits))
+        bounded = graph.loops > 1 or graph.outer or bool(graph.exits)
+        picky = any(guarded(node) or node.pair is not None for node in graph.nodes.values())
+        strict = problem.window > 1 and (bounded or (strict and picky))
         self.data = [pea.rows, pea.columns, problem.interval, problem.window]
         self.data += [pea.registers, problem.copy_latency]
         self.data += [strict, strict and graph.outer, problem.lenient, split]

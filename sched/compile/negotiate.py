@@ -16,17 +16,22 @@ from .validity import Validity
 
 @dataclass(frozen=True)
 class Manner:
-    """How an attempt goes; ``search.hpp`` says what the fields mean."""
+    """How an attempt goes; ``search.hpp`` says what the fields mean.
+
+    ``strict``: nothing may be done after the stages, where some nodes must act in the real
+    iterations only.
+    """
 
     noise: float = 0.3
     slack: float = 1.0
     patience: float = 0.15
     ejection: float = 12.0
-    pressure: float = 1.0
-    growth: float = 1.05
-    most: float = 10.0
+    pressure: float = 0.5
+    growth: float = 1.02
+    most: float = 5.0
     memory: float = 0.3
     lazily: bool = True
+    strict: bool = False
 
     def numbers(self) -> list[float]:
         """In the order of ``search.hpp``."""
@@ -36,11 +41,11 @@ class Manner:
 
 MANNERS = (
     Manner(),
-    Manner(noise=0.8, memory=0.1),
-    Manner(slack=0.0, most=20.0),
-    Manner(noise=0.8, ejection=25.0, patience=0.3),
-    Manner(slack=0.5, pressure=3.0, growth=1.15, most=40.0),
-    Manner(noise=1.5, lazily=False, most=6.0),
+    Manner(noise=0.6, strict=True),
+    Manner(slack=0.0, most=10.0),
+    Manner(ejection=25.0, patience=0.3, strict=True),
+    Manner(slack=0.5, pressure=1.0, growth=1.05, most=10.0),
+    Manner(noise=0.8, lazily=False, memory=0.1),
 )
 """Tried in turn."""
 
@@ -80,7 +85,7 @@ def negotiate(
     """
     native = library()
     assert native is not None, "no C++ compiler"
-    task = NativeTask(problem, split)
+    task = NativeTask(problem, split, manner.strict)
     data = np.array(task.data, np.int32)
     numbers = np.array(manner.numbers(), np.float32)
     figures = np.zeros(2, np.int64)

@@ -19,6 +19,17 @@ inline bool Search::can_enter(int load) const {
     return true;
 }
 
+// The other store of a scatter, -1: none.
+inline int Search::partner(int store) const {
+    const Node& one = problem.nodes[store];
+    if (one.role != STORE || one.pair < 0) return -1;
+    for (size_t other = 0; other < problem.nodes.size(); other++)
+        if (static_cast<int>(other) != store && problem.nodes[other].role == STORE &&
+            problem.nodes[other].pair == one.pair)
+            return static_cast<int>(other);
+    return -1;
+}
+
 // Of the word of `node` coming in at a port and time.
 inline float Search::price(int node, int port, int time) const {
     const Node& one = problem.nodes[node];
@@ -277,11 +288,16 @@ inline bool Search::settle_store(int node) {
         begin = ready(net);
     }
     int from = std::max(0, begin), last = from + reach + problem.interval + 4;
-    if (problem.nodes[node].parts)
-        for (size_t other = 0; other < problem.nodes.size(); other++)
-            if (problem.nodes[other].role == STORE && static_cast<int>(other) != node &&
-                problem.nodes[other].pair == problem.nodes[node].pair && placed(static_cast<int>(other)))
-                last = std::max(last, routes.times[other] + problem.interval);
+    int other_half = partner(node);
+    if (other_half >= 0 && problem.nodes[node].parts) {
+        if (placed(other_half)) last = std::max(last, routes.times[other_half] + problem.interval);
+    } else if (other_half >= 0) {  // the offset leaves less than an interval before the data
+        const Edge& data = problem.edges[problem.nodes[other_half].in[0]];
+        if (placed(data.producer) && problem.nodes[data.producer].role == COMPUTE) {
+            int wanted = ready(problem.nets[data.net]) + 3 - problem.interval;
+            from = std::max(from, wanted), last = std::max(last, from + reach + problem.interval);
+        }
+    }
     forward_.run(one.net, begin, last, *this, -1, true);
     float best = NEVER;
     int best_port = -1, best_time = 0;
@@ -293,7 +309,10 @@ inline bool Search::settle_store(int node) {
             cost += manner_.noise * chance(random);
             if (cost < best) best = cost, best_port = port, best_time = time;
         }
-    if (best_port < 0) return false;
+    if (best_port < 0) {
+        if (other_half >= 0) unbind(other_half);
+        return false;
+    }
     bind(node, best_port, best_time);
     int side = problem.port_side(best_port);
     routed[edge] = forward_.leave(one.net, problem.port_place(best_port), side, best_time);

@@ -35,7 +35,13 @@ inline void Search::plan() {
                 if (problem.nodes[node].pair >= 0 && problem.nodes[node].role == LOAD &&
                     problem.nodes[store].role == STORE &&
                     problem.nodes[store].pair == problem.nodes[node].pair)
-                    changed |= relax(static_cast<int>(store), static_cast<int>(node), 4);
+                    changed |= relax(static_cast<int>(store), static_cast<int>(node), 2);
+        for (size_t node = 0; node < count; node++) {
+            int data = partner(static_cast<int>(node));
+            if (data < 0 || problem.nodes[node].parts) continue;
+            changed |= relax(data, static_cast<int>(node), static_cast<float>(1 - problem.interval));
+            changed |= relax(static_cast<int>(node), data, 1);
+        }
         if (!changed) break;
     }
     if (manner_.lazily) {
@@ -79,7 +85,11 @@ inline void Search::ranks() {
     std::vector<float> key(count);
     for (size_t node = 0; node < count; node++) {
         key[node] = static_cast<float>(plan_[node]);
-        if (problem.nodes[node].role == STORE) key[node] += 0.9f;
+        if (problem.nodes[node].role == STORE) {
+            int other = partner(static_cast<int>(node));
+            if (other >= 0) key[node] = std::max(key[node], static_cast<float>(plan_[other]));
+            key[node] += problem.nodes[node].parts ? 0.95f : 0.9f;
+        }
         if (!reach[node][node]) continue;
         for (size_t other = 0; other < count; other++)  // those of one recurrence come together
             if (reach[node][other] && reach[other][node])
@@ -89,7 +99,8 @@ inline void Search::ranks() {
     std::vector<int> order(count);
     std::iota(order.begin(), order.end(), 0);
     std::vector<float> tie(count);
-    for (float& one : tie) one = 0.4f * chance(random);
+    for (size_t node = 0; node < count; node++)
+        tie[node] = problem.nodes[node].role == STORE ? 0 : 0.4f * chance(random);
     std::sort(order.begin(), order.end(),
               [&](int a, int b) { return key[a] + tie[a] < key[b] + tie[b]; });
     rank_.resize(count);

@@ -13,7 +13,7 @@ Search::Search(const Problem& p, Manner manner, uint64_t seed)
     : problem(p), random(seed), resources(p, random, manner.noise), routes(p, resources),
       routed(p.edges.size(), -1), sources(p.edges.size(), 0), manner_(manner),
       forward_(p, resources, routes), backward_(p, resources), ejected_(p.nodes.size(), 0),
-      waiting_(p.nodes.size(), 0), second_(p.nodes.size(), 0) {
+      waiting_(p.nodes.size(), 0), second_(p.nodes.size(), 0), patience_(manner.patience) {
     for (size_t node = 0; node < p.nodes.size(); node++) waiting_[node] = p.nodes[node].role != LOAD;
     int stores = 0;
     for (const Node& node : p.nodes) stores += node.role == STORE;
@@ -31,6 +31,24 @@ bool Search::move(int node) {
         if (problem.nodes[user].role == STORE && waiting_[user] && placed(node)) settle_store(user);
     }
     return true;
+}
+
+// A node finds no place beside those around it: they are taken out, and haste is called for.
+void Search::loosen(int node) {
+    patience_ = std::min(patience_ * 1.1f, 2.0f);
+    std::vector<int> near{node};
+    for (size_t i = 0; i < near.size() && i < 12; i++) {
+        const Node& one = problem.nodes[near[i]];
+        for (int edge : one.in) near.push_back(problem.edges[edge].producer);
+        if (one.role == LOAD && one.pair >= 0)
+            for (size_t store = 0; store < problem.nodes.size(); store++)
+                if (problem.nodes[store].role == STORE && problem.nodes[store].pair == one.pair)
+                    near.push_back(static_cast<int>(store));
+        if (i == 0)
+            for (int edge : one.out) near.push_back(problem.edges[edge].consumer);
+    }
+    for (int other : near)
+        if (problem.nodes[other].role != LOAD && chance(random) < 0.6f) rip(other);
 }
 
 // A step of a route shares what it takes with others.
@@ -111,28 +129,14 @@ bool Search::run(long most, double deadline) {
     resources.press(manner_.pressure);
     float pressure = manner_.pressure;
     auto late = [&]() { return moves > most || clock() / double(CLOCKS_PER_SEC) > deadline; };
-    std::vector<int> failed(problem.nodes.size(), 0);
     auto fill = [&]() {
-        for (int node = next(); node >= 0; node = next()) {
-            if (late()) return;
-            if (move(node)) continue;
-            // Nothing is possible beside those around it.
-            failed[node]++;
-            std::vector<int> near;
-            for (int edge : problem.nodes[node].in) near.push_back(problem.edges[edge].producer);
-            for (int edge : problem.nodes[node].out) near.push_back(problem.edges[edge].consumer);
-            for (int other : near)
-                if (problem.nodes[other].role == COMPUTE && chance(random) < 0.7f) rip(other);
-            int any = static_cast<int>(random() % problem.nodes.size());
-            if (problem.nodes[any].role == COMPUTE) rip(any);
-            if (failed[node] > 50) return;
-        }
+        for (int node = next(); node >= 0 && !late(); node = next())
+            if (!move(node)) loosen(node);
     };
     while (true) {
         fill();
         if (late()) return false;
-        for (int one : failed)
-            if (one > 50) return false;
+        patience_ = std::max(manner_.patience, patience_ * 0.8f);
         resources.remember(manner_.memory);
         std::vector<int> list;
         for (size_t node = 0; node < problem.nodes.size(); node++)

@@ -45,7 +45,7 @@ class Search : public EntryRule {
     std::vector<int> rank_, plan_, ejected_;
     std::vector<uint8_t> waiting_, second_;
     bool spare_outputs_;  // no two stores need share a port
-    double deadline_ = 0;
+    float patience_;
 
     // order.hpp
     void plan();
@@ -57,6 +57,8 @@ class Search : public EntryRule {
     bool exact(int node) const { return problem.nodes[node].exact || !problem.lenient; }
     int ready(const Net& net) const;
     bool can_enter(int load) const;
+    int partner(int store) const;
+    void loosen(int node);
     bool move(int node);
     bool settle(int node);
     bool settle_store(int node);
