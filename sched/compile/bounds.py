@@ -50,10 +50,12 @@ def stage_bound(graph: Graph, pea: PeaConfig, window: int) -> Bound:
     """
     network = ordered_network(graph, pea)
     early = dict.fromkeys(graph.nodes, 0)
-    for name in graph.order() + graph.order():
-        for a, _, data in network.in_edges(name, data=True):
-            if data["distance"] == 0:
-                early[name] = max(early[name], early[a] + data["latency"])
+    now = nx.DiGraph(
+        (a, b, data) for a, b, data in network.edges(data=True) if data["distance"] == 0
+    )
+    for name in nx.topological_sort(now):
+        for a in now.predecessors(name):
+            early[name] = max(early[name], early[a] + now.edges[a, name]["latency"])
     all_bounded = graph.loops > 1 or graph.outer or bool(graph.exits)
     latest, last = 0, ""
     for node in graph.nodes.values():

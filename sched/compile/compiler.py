@@ -18,7 +18,7 @@ from .problem import Problem
 from .split import split_words
 from .streams import PortStream, port_streams
 from .tries import Tries
-from .validity import exposed_stores
+from .validity import exposed_stores, guarded
 
 ATTEMPTS = 4
 """Searches at an interval, unless told otherwise."""
@@ -95,7 +95,7 @@ def window_of(lowered: Graph, pea: PeaConfig) -> int:
     harmless = lowered.loops == 1 and not lowered.outer and not lowered.exits
     harmless = harmless and not exposed_stores(lowered)
     for node in lowered.nodes.values():
-        if node.pair is not None or node.predicate is not None:
+        if node.pair is not None or guarded(node):
             harmless = False
         if any(use.distance for use in node.uses):
             harmless = False

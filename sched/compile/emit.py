@@ -86,7 +86,7 @@ class Emitter:
         """Add fields to an instruction; none may be there with another value."""
         there = self._at(place, time)
         if gated:
-            fields["stage"] = self.fabric.stage(time)
+            fields["stage"] = self.fabric.stage_at(place, time)
         for name, value in fields.items():
             assert there.setdefault(name, value) == value, (place, time, name, there, fields)
 

@@ -110,12 +110,15 @@ class Fabric:
     Parameters
     ----------
     window: number of software-pipeline stages that instructions can be told apart by.
+    lenient: what shares a slot of a PE acts from the earliest stage of all of it on; otherwise
+    only instructions of one stage share it.
     """
 
-    def __init__(self, pea: PeaConfig, interval: int, window: int) -> None:
+    def __init__(self, pea: PeaConfig, interval: int, window: int, lenient: bool = False) -> None:
         self.pea = pea
         self.interval = interval
         self.window = window
+        self.lenient = lenient
         self.copy_latency = latency(pea, Operation.PASS)
         self.rows, self.columns = pea.rows, pea.columns
         shape = (interval, self.rows, self.columns)
@@ -129,7 +132,7 @@ class Fabric:
         self.second_register = np.zeros(shape, bool)
         self.register_turn = np.zeros(shape, bool)
         self.registers: dict[Place, dict[object, Register]] = {}
-        self._gates: dict[tuple[int, int, int], dict[object, int]] = {}
+        self._gates: dict[tuple[int, int, int], dict[object, tuple[int, int]]] = {}
         self.owners: dict[tuple[object, ...], object] = {}
 
     def port_place(self, port: int) -> Place:
@@ -142,8 +145,13 @@ class Fabric:
         return self.rows + self.columns
 
     def stage(self, time: int) -> int:
-        """The stage that gates an instruction of ``time``."""
+        """The stage of an instruction of ``time`` that has its slot for itself."""
         return min(time // self.interval, self.window - 1)
+
+    def stage_at(self, place: Place, time: int) -> int:
+        """The stage from which on the instruction of a slot acts."""
+        gate = int(self.gate[(time % self.interval, *place)])
+        return self.stage(time) if gate < 0 else gate
 
     # -- taking and giving back ------------------------------------------------------------
 
@@ -160,11 +168,12 @@ class Fabric:
         """
         key = (time % self.interval, *place)
         stage = self.stage(time)
-        if self.gate[key] not in (-1, stage):
+        if not self.lenient and self.gate[key] not in (-1, stage):
             raise ConflictError
-        self.gate[key] = stage
         owners = self._gates.setdefault(key, {})
-        owners[owner] = owners.get(owner, 0) + 1
+        count, _ = owners.get(owner, (0, stage))
+        owners[owner] = (count + 1, stage)
+        self.gate[key] = min(one for _, one in owners.values())
 
     def gate_owners(self, key: tuple[int, int, int]) -> list[object]:
         """What fixes the stage of a PE's slot."""
@@ -174,11 +183,12 @@ class Fabric:
         """Undo :meth:`take_gate`."""
         key = (time % self.interval, *place)
         owners = self._gates[key]
-        owners[owner] -= 1
-        if not owners[owner]:
+        count, stage = owners[owner]
+        if count > 1:
+            owners[owner] = (count - 1, stage)
+        else:
             del owners[owner]
-        if not owners:
-            self.gate[key] = -1
+        self.gate[key] = min((one for _, one in owners.values()), default=-1)
 
     def take_issue(self, place: Place, time: int, owner: object, cycles: int) -> None:
         """Issue an instruction whose result lands ``cycles`` later: one result a cycle does.

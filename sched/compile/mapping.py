@@ -59,7 +59,7 @@ class Mapping:
         pea, interval, window = problem.pea, problem.interval, problem.window
         self.graph = graph = problem.graph
         self.latency = problem.latency
-        self.fabric = Fabric(pea, interval, window)
+        self.fabric = Fabric(pea, interval, window, problem.lenient)
         self.predicates = Fabric(pea.model_copy(update={"registers": 1}), interval, window)
         self.places: dict[str, tuple[Place, int]] = {}
         self.ports: dict[str, tuple[int, int]] = {}

@@ -44,9 +44,8 @@ class NativeTask:
             ]
             if node.predicate is not None:
                 self._sinks.append(((node.name, PREDICATE), node.predicate))
-        bounded = graph.loops > 1 or graph.outer or bool(graph.exits)
         picky = any(guarded(node) or node.pair is not None for node in graph.nodes.values())
-        strict = problem.window > 1 and (bounded or (strict and picky))
+        strict = problem.bounded or (problem.window > 1 and strict and picky)
         self.data = [pea.rows, pea.columns, problem.interval, problem.window]
         self.data += [pea.registers, problem.copy_latency]
         self.data += [strict, strict and graph.outer, problem.lenient, split]

@@ -2,7 +2,7 @@
 
 import ctypes
 import time as clock
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Manner:
     """How an attempt goes; ``search.hpp`` says what the fields mean.
 
     ``strict``: nothing may be done after the stages, where some nodes must act in the real
-    iterations only.
+    iterations only. lenient: as of :class:`Problem`.
     """
 
     noise: float = 0.3
@@ -32,6 +32,7 @@ class Manner:
     memory: float = 0.3
     lazily: bool = True
     strict: bool = False
+    lenient: bool = False
 
     def numbers(self) -> list[float]:
         """In the order of ``search.hpp``."""
@@ -40,11 +41,11 @@ class Manner:
 
 
 MANNERS = (
-    Manner(),
+    Manner(lenient=True),
     Manner(noise=0.6, strict=True),
-    Manner(slack=0.0, most=10.0),
+    Manner(slack=0.0, most=10.0, lenient=True),
     Manner(ejection=25.0, patience=0.3, strict=True),
-    Manner(slack=0.5, pressure=1.0, growth=1.05, most=10.0),
+    Manner(slack=0.5, pressure=1.0, growth=1.05, most=10.0, lenient=True),
     Manner(noise=0.8, lazily=False, memory=0.1),
 )
 """Tried in turn."""
@@ -57,7 +58,10 @@ def attempt(problem: Problem, seed: int, number: int, deadline: float) -> "Negot
     """The attempt of a number, each of which goes in its own manner."""
     moves = MOVES[number // len(MANNERS) % len(MOVES)] * len(problem.graph.nodes)
     manner = MANNERS[number % len(MANNERS)]
-    return negotiate(problem, (seed << 16) + number, moves, deadline, manner)
+    lenient = manner.lenient and problem.window > 1 and not problem.bounded
+    return negotiate(
+        replace(problem, lenient=lenient), (seed << 16) + number, moves, deadline, manner
+    )
 
 
 @dataclass(frozen=True)

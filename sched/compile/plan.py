@@ -1,7 +1,7 @@
 """When nodes should be done so that values wait as little as possible.
 
 A value waits in a register for at most an interval; whatever waits longer takes links and operation
-slots. So the sum of all waiting is made small, by CP-SAT; words of streams come when they are wanted.
+slots. So the sum of all waiting is made small, by CP-SAT; words of streams come when wanted.
 """
 
 from ortools.sat.python import cp_model

@@ -26,6 +26,12 @@ class Problem:
     window: int
     lenient: bool = False
 
+    @property
+    def bounded(self) -> bool:
+        """Whether nothing may act but in real iterations: no time is after the stages."""
+        graph = self.graph
+        return self.window > 1 and (graph.loops > 1 or graph.outer or bool(graph.exits))
+
     def latency(self, name: str) -> int:
         """Cycles from the issue of a node to the first in which its value can be used."""
         return node_latency(self.pea, self.graph.nodes[name])

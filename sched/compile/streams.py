@@ -65,8 +65,7 @@ def port_streams(mapping: Mapping) -> list[PortStream]:
         for name in sorted(names, key=validity.first_turn):
             access = graph.nodes[name].access
             assert access is not None
-            _, time = mapping.ports[name]
-            shift = validity.before[name] if output else validity.slack(time)
+            shift = validity.before[name] if output else validity.entry_slack(name)
             nodes.append(StreamNode(name, access, shift))
         west = port < fabric.rows
         streams.append(

@@ -17,7 +17,7 @@ from math import gcd
 
 from octopus.hw.layouts.instruction import Operation
 
-from .fabric import REGISTER, Copy, Entry, Hold, Turn
+from .fabric import REGISTER, Copy, Entry, Hold, Place, Turn
 from .graph import Graph, Node, Role, Use
 from .mapping import PREDICATE, Delivery, Mapping
 
@@ -63,9 +63,9 @@ class Validity:
         self.before: dict[str, int] = {}
         self.after: dict[str, int] = {}
         self._shifts: dict[int, int] = {}
-        for name, (port, time) in mapping.ports.items():
+        for name, (port, _) in mapping.ports.items():
             if mapping.graph.nodes[name].role is Role.LOAD:
-                self._shifts[port] = max(self._shifts.get(port, 0), self.slack(time))
+                self._shifts[port] = max(self._shifts.get(port, 0), self.entry_slack(name))
         order = [name for name in mapping.graph.order() if mapping.time(name) is not None]
         for name in order:
             self.before[name] = self._of(name)
@@ -79,16 +79,33 @@ class Validity:
         for name in order:
             self.after[name] = self._after_of(name)
 
-    def slack(self, time: int) -> int:
-        """By how many stages an instruction of ``time`` is enabled too early."""
-        return time // self._fabric.interval - self._fabric.stage(time)
+    def slack(self, place: Place, time: int) -> int:
+        """By how many stages the instruction of a PE and time is enabled too early."""
+        return time // self._fabric.interval - self._fabric.stage_at(place, time)
+
+    def entry_slack(self, name: str) -> int:
+        """The same of the word of a LOAD."""
+        port, time = self._mapping.ports[name]
+        return self.slack(self._fabric.port_place(port), time)
+
+    def _step_slack(self, step: Entry | Turn | Copy) -> int:
+        """The same of a step of a route."""
+        if isinstance(step, Entry):
+            return self.slack(self._fabric.port_place(step.port), step.time)
+        return self.slack(step.place, step.time)
+
+    def _own_slack(self, name: str) -> int:
+        """The same of a node."""
+        if name in self._mapping.ports:
+            return self.entry_slack(name)
+        return self.slack(*self._mapping.places[name])
 
     def _of(self, name: str) -> int:
         mapping = self._mapping
         node = mapping.graph.nodes[name]
         time = mapping.time(name)
         assert time is not None
-        before = FOREVER if node.role is Role.STORE else self.slack(time)
+        before = FOREVER if node.role is Role.STORE else self._own_slack(name)
         for number in range(PREDICATE + 1, len(node.operands)):
             delivery = mapping.deliveries.get((name, number))
             if delivery is not None and delivery.source != REGISTER:
@@ -104,17 +121,17 @@ class Validity:
             # The stream of a computed access is empty when no offset comes any more.
             if node.pair is not None:
                 return 0
-            return self._shifts[mapping.ports[name][0]] + self.longer - self.slack(time)
-        after = FOREVER if node.role is Role.STORE else self.early - self.slack(time)
+            return self._shifts[mapping.ports[name][0]] + self.longer - self._own_slack(name)
+        after = FOREVER if node.role is Role.STORE else self.early - self._own_slack(name)
         for number in range(len(node.operands)):
             delivery = mapping.deliveries.get((name, number))
             if delivery is not None and delivery.source != REGISTER:
                 own = self.after.get(delivery.net[0], FOREVER)
                 for step in delivery.steps:
                     if isinstance(step, Turn | Copy) and step.source == REGISTER:
-                        own = self.early - self.slack(step.time)
+                        own = self.early - self._step_slack(step)
                     elif isinstance(step, Copy):
-                        own = min(own, self.early - self.slack(step.time))
+                        own = min(own, self.early - self._step_slack(step))
                 after = min(after, own)
         return after
 
@@ -123,9 +140,9 @@ class Validity:
         before = self.before.get(delivery.net[0], FOREVER)
         for step in delivery.steps:
             if isinstance(step, Entry) or (isinstance(step, Turn) and step.source == REGISTER):
-                before = self.slack(step.time)
+                before = self._step_slack(step)
             elif isinstance(step, Copy):
-                own = self.slack(step.time)
+                own = self._step_slack(step)
                 before = own if step.source == REGISTER else min(before, own)
             elif isinstance(step, Hold):
                 continue
@@ -138,20 +155,20 @@ class Validity:
 
     @cached_property
     def _enabled_early(self) -> int:
-        times = [time for _, time in self._mapping.places.values()]
+        slacks = [self.slack(*place) for place in self._mapping.places.values()]
         for tree in self._mapping.trees.values():
             for step in tree.sinks:
                 if isinstance(step, Entry | Copy) or (
                     isinstance(step, Turn) and step.source == REGISTER
                 ):
-                    times.append(step.time)
-        return max((self.slack(time) for time in times), default=0)
+                    slacks.append(self._step_slack(step))
+        return max(slacks, default=0)
 
     def first_turn(self, name: str) -> int:
         """The time of a stream node's first word."""
         _, time = self._mapping.ports[name]
         store = self._mapping.graph.nodes[name].role is Role.STORE
-        early = self.before[name] if store else self.slack(time)
+        early = self.before[name] if store else self.entry_slack(name)
         return time - early * self._fabric.interval
 
     def _sharing(self, role: Role = Role.STORE) -> list[list[str]]:
@@ -190,11 +207,10 @@ class Validity:
             return "a round's last words would leave after the stages of the array"
         for name, before in self.before.items():
             node = graph.nodes[name]
-            alone = node.pair is not None or node.predicate is not None
+            alone = node.pair is not None or guarded(node)
             if before and (name in carried or alone or name in exposed):
                 return f"{name} would act before the first iteration"
-            guarded = alone and node.operation is not Operation.SELECT
-            if guarded and self.after[name]:
+            if alone and self.after[name]:
                 return f"{name} would act after the last iteration"
         for pair, names in mapping.pairs.items():
             if any(name not in mapping.ports for name in names):
