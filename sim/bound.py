@@ -1,12 +1,15 @@
 """Which block bounds a run's throughput, and why, in a sentence."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from octopus.hw.layouts.counters import CycleCounter
+from octopus.sched.report import Outcome
 from octopus.sched.workflow import Role
 
+from .critical_path import critical_path
 from .host_log import HostAction, HostSpan
 from .operands import task_words
 from .profile import CAUSES, FIRST_CAUSE, IDLE, Profile
@@ -66,6 +69,9 @@ def find_bound(profile: Profile, host: list[HostSpan]) -> Bound:
     most = int(np.argmax(causes))
     cause = CycleCounter(most + FIRST_CAUSE)
     share = float(causes[most] / causes.sum())
+    started = [outcome for outcome in profile.outcomes if outcome.slot >= 0]
+    if len(started) == 1:  # nothing follows it that could be held up
+        return Bound("", 0.0, cause.name, share, _alone(profile, started[0]))
     if loads[block] >= SATURATED:
         why = _why(profile, block, cause, share)
         sentence = f"`{block}` bounds it: {why}."
@@ -73,6 +79,22 @@ def find_bound(profile: Profile, host: list[HostSpan]) -> Bound:
         sentence = _unbound(profile, host, block, loads[block])
         block = ""
     return Bound(block, loads[block] if block else 0.0, cause.name, share, sentence)
+
+
+def _alone(profile: Profile, outcome: Outcome) -> str:
+    """What the latency of the only instance went to."""
+    if outcome.result is None:
+        return "There was one instance, which has no throughput to bound; it did not end."
+    path = critical_path(profile, outcome)
+    sums: Counter[tuple[str, str]] = Counter()
+    for step in path.steps:
+        sums[step.block, step.what] += step.cycles
+    ((block, what), cycles) = sums.most_common(1)[0]
+    where = f"`{block}`, {what}" if block else what
+    return (
+        f"There was one instance, which has no throughput to bound: of its {path.latency:,} "
+        f"cycles the largest part, {cycles / path.latency:.0%}, went to {where}."
+    )
 
 
 def unit_noun(profile: Profile) -> str:

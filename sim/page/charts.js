@@ -129,18 +129,22 @@ function areas(place, edges, series, colours, height = 190) {
 
 function histogram(place, edges, counts, marks, title, height = 190) {
   const [svg, width] = canvasOf(place, height), box = { left: 44, right: width - 12, top: 18, bottom: height - 36 };
+  box.top += 12;
   const most = Math.max(...counts, 1), low = Math.min(0, edges[0]), span = edges[edges.length - 1] - low || 1;
   axes(svg, box, [low, edges[edges.length - 1]], most, title);
   const x = (value) => box.left + ((box.right - box.left) * (value - low)) / span;
   counts.forEach((value, i) => {
     const tall = ((box.bottom - box.top) * value) / most;
-    tells(node("rect", { x: x(edges[i]), y: box.bottom - tall, width: Math.max(1, x(edges[i + 1]) - x(edges[i]) - 1), height: tall, fill: "#4c78a8" }, svg),
+    tells(node("rect", { x: x(edges[i]), y: box.bottom - tall, width: Math.max(3, x(edges[i + 1]) - x(edges[i]) - 1), height: tall, fill: "#4c78a8" }, svg),
       `${count(edges[i])} to ${count(edges[i + 1])} cycles: ${value}`);
   });
+  let last = -Infinity;
   for (const [name, value] of marks) {
+    const above = x(value) - last < 110 ? 20 : 8; // beside the mark before there is no room
+    last = x(value);
     const side = x(value) > (box.left + box.right) / 2 ? "end" : "start";
     node("line", { x1: x(value), x2: x(value), y1: box.top - 6, y2: box.bottom, stroke: "#b42318", "stroke-dasharray": "3 3" }, svg);
-    node("text", { x: x(value) + (side === "end" ? -4 : 4), y: box.top - 8, "text-anchor": side }, svg, `${name} ${count(value)}`);
+    node("text", { x: x(value) + (side === "end" ? -4 : 4), y: box.top - above, "text-anchor": side }, svg, `${name} ${count(value)}`);
   }
 }
 

@@ -1,5 +1,7 @@
 """The sentence that says what bounds a run follows from the run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from octopus.hw.layouts.activity import WordKind
 from octopus.hw.layouts.counters import CycleCounter
 from octopus.sched.workflow import Role
 from octopus.sim import bound
+from octopus.sim.critical_path import critical_path
 from octopus.sim.host_log import HostAction, HostSpan
 from octopus.sim.run import RunSettings, run
 
@@ -53,6 +56,20 @@ def test_multiplications_are_those_of_the_layers(cascade):
     pea, cycles = cascade.config.pea, cascade.report.cycles
     peak = cascade.config.task_block_units * pea.rows * pea.columns * 4
     assert cascade.figures["utilisation"]["multiplier"] == pytest.approx(total / (cycles * peak))
+
+
+def test_a_single_instance_has_no_throughput_to_bound(cascade):
+    """Nothing is loaded again for it."""
+    first = cascade.report.outcomes[0]
+    found = bound.find_bound(replace(cascade.profile, outcomes=[first]), [])
+    assert found.block == "" and "again" not in found.sentence
+    sums: dict[str, int] = {}
+    for step in critical_path(cascade.profile, first).steps:
+        what = f"`{step.block}`, {step.what}" if step.block else step.what
+        sums[what] = sums.get(what, 0) + step.cycles
+    most = max(sums, key=lambda what: sums[what])
+    part = f"the largest part, {sums[most] / first.latency:.0%}, went to {most}."
+    assert found.sentence.endswith(f"of its {first.latency:,} cycles {part}")
 
 
 @pytest.mark.parametrize(
