@@ -20,7 +20,7 @@ struct Node {
     bool exact;        // must act in no iteration but the real ones
     int kind;          // stream words of equal kind may share a port
     int pair;          // node whose port a computed access shares, -1: none
-    bool parts;        // its words come in a fixed turn after those of other nodes of the pair
+    bool parts;        // of a scatter: the data, whose word comes after the offset's
     int group;         // which PEs can do it
     std::vector<int> in, out;  // edges
 };

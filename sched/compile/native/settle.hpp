@@ -126,9 +126,8 @@ inline void Search::users(int node, int low, int high, std::vector<float>& total
 inline void Search::orders(int node, int low, std::vector<float>& total) const {
     for (const Order& order : problem.orders) {
         int gap = order.cycles - order.distance * problem.interval;
-        bool first = order.first == node, other = first ? order.second : order.first;
+        bool first = order.first == node;
         if ((!first && order.second != node) || !placed(first ? order.second : order.first)) continue;
-        (void)other;
         for (size_t i = 0; i < total.size(); i++) {
             int time = low + static_cast<int>(i) / problem.places;
             bool good = first ? routes.times[order.second] >= time + gap
