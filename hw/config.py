@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from .layouts.features import FEATURE_SETS, Features, features_of
-from .layouts.instruction import Operation
+from .layouts.instruction import SIMPLE_OPERATIONS, Operation
 from .layouts.memory import LENGTH_BITS
 from .layouts.operations import ALLOWED_WORDS, canonical, operations_of
 from .noc.link import MAXIMUM_BUFFER_DEPTH
@@ -130,6 +130,9 @@ class PeaConfig(_Section):
     ``operations`` is one operation set for every PE (see ``hw/layouts/operations.py``) or a list of
     rows of sets, which is repeated over the array: ``[["all", "ai"]]`` gives columns of both kinds.
     ``features`` likewise names feature sets (see ``hw/layouts/features.py``).
+
+    ``pipeline_stages`` is the latency of an operation; ``simple_latency``, at most as much, that
+    of a simple one (``SIMPLE_OPERATIONS``) whose instruction has ``early`` set.
     """
 
     rows: _count(1, 16)  # type: ignore[valid-type]
@@ -139,8 +142,17 @@ class PeaConfig(_Section):
     registers: _size(1, 16)  # type: ignore[valid-type]
     stages: _count(1, 8)  # type: ignore[valid-type]
     pipeline_stages: _count(1, 6)  # type: ignore[valid-type]
+    simple_latency: _count(1, 6) = 1  # type: ignore[valid-type]
     operations: Annotated[Pattern, BeforeValidator(_operation_pattern)]
     features: Annotated[Pattern, BeforeValidator(_feature_pattern)] = "full"
+
+    @field_validator("simple_latency")
+    @classmethod
+    def _not_above_pipeline(cls, value: int, info: ValidationInfo) -> int:
+        stages = info.data.get("pipeline_stages", value)
+        if value > stages:
+            raise ValueError(f"at most pipeline_stages, which is {stages}")
+        return value
 
     @field_validator("operations", "features")
     @classmethod
@@ -150,6 +162,17 @@ class PeaConfig(_Section):
                 if size > info.data.get(what, size):
                     raise ValueError(f"a pattern of at most the array's {info.data[what]} {what}")
         return value
+
+    @property
+    def has_early(self) -> bool:
+        """Whether ``early`` makes a difference: simple operations are faster than the others."""
+        return self.simple_latency < self.pipeline_stages
+
+    def latency(self, operation: Operation) -> int:
+        """Cycles from an operation's issue to the first in which its result can be used, with
+        ``early`` set."""
+        simple = self.has_early and operation in SIMPLE_OPERATIONS
+        return self.simple_latency if simple else self.pipeline_stages
 
     def operation_set(self, row: int, column: int) -> str:
         """The operation set of PE (row, column), in its one spelling."""

@@ -73,7 +73,8 @@ IDENTITY = (
             ("rows", 8, "Rows of PEs."),
             ("columns", 8, "Columns of PEs."),
             ("context_slots", 8, "Instructions a PE holds in a context bank."),
-            ("pipeline_stages", 8, "Latency of an operation in cycles."),
+            ("pipeline_stages", 4, "Latency of an operation in cycles."),
+            ("simple_latency", 4, "Latency of an early simple operation in cycles."),
         ),
         View.USER,
     ),
@@ -350,6 +351,7 @@ def constants(config: OctopusConfig) -> dict[str, int]:
             columns=config.pea.columns,
             context_slots=config.pea.context_slots,
             pipeline_stages=config.pea.pipeline_stages,
+            simple_latency=config.pea.simple_latency,
         ),
         "control_block_unit": BY_NAME["control_block_unit"].compose(
             blocks=unit.blocks,

@@ -47,6 +47,18 @@ class Operation(enum.Enum, shape=5):
     REQUANTISE = 26
 
 
+SIMPLE_OPERATIONS = frozenset(Operation) - {
+    Operation.NOP,
+    Operation.MUL,
+    Operation.MULH,
+    Operation.DOT4,
+    Operation.READ_ACCUMULATOR,
+    Operation.REQUANTISE,
+}
+"""Operations whose result may be had after ``simple_latency`` cycles: with neither product nor
+accumulator."""
+
+
 class OperandSource(enum.Enum, shape=3):
     """Where an operand, or the routed value, comes from."""
 
@@ -81,7 +93,11 @@ class PredicateMode(enum.Enum, shape=2):
 
 
 class Control(data.Struct):
-    """The control part of an instruction (the constant is a word of its own)."""
+    """The control part of an instruction (the constant is a word of its own).
+
+    ``early``: the result of a simple operation comes after the array's ``simple_latency`` cycles
+    instead of its ``pipeline_stages``.
+    """
 
     operation: Operation
     a: OperandSource
@@ -99,6 +115,7 @@ class Control(data.Struct):
     west: OutputSelect
     route: OperandSource
     stage: STAGE_BITS
+    early: 1
 
 
 class Instruction(data.Struct):

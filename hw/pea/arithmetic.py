@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..layouts.instruction import Operation
 from ..library import KEEP, Block
+from .choice import bitwise, choose, operands
 from .control import (
     DATAPATH_CONTROL,
     MULTIPLIED,
@@ -109,10 +110,10 @@ class Arithmetic(Block):
             return pipeline.carry(value, between(start, end), keep)
 
         control = controls[step["products"]]
-        a, b = self._operands(m, control)
-        flag, keep_a, keep_b, subtract = self._choose(m, a, b, control)
+        a, b = operands(m, self.a, self.b, control)
+        flag, keep_a, keep_b, subtract = choose(m, a, b, control, self.predicate)
         flag = until(flag, "products", "add")
-        left = until(self._bitwise(a, b, control), "products", "add", keep_b)
+        left = until(bitwise(a, b, control), "products", "add", keep_b)
         right = until(a, "products", "add", keep_a)
         products: list[Value] = []
         if self.available & {Operation.DOT4}:
@@ -182,47 +183,6 @@ class Arithmetic(Block):
         zero_point = pipeline.carry(zero_point, registers, control.saturate)
         byte, not_zero = saturate(m, shifted, zero_point)
         return word, Cat(byte, byte[-1].replicate(32 - len(byte))), not_zero
-
-    def _operands(self, m: Module, control: Any) -> tuple[Signal, Signal]:
-        """Both operands, ``b`` inverted where the operation subtracts."""
-        # kept, so that a mapper to four-input tables has them once
-        a, b = (Signal(32, name=f"operand_{name}", attrs=KEEP) for name in "ab")
-        m.d.comb += [a.eq(self.a), b.eq(self.b ^ control.invert.replicate(32))]
-        return a, b
-
-    def _choose(
-        self, m: Module, a: Value, b: Value, control: Any
-    ) -> tuple[Value, Value, Value, Value]:
-        """From the operands: (a before b as the operation says, add a, add b, subtract)."""
-        less = Signal()  # as numbers without signs
-        turned = control.negate ^ (~control.unsigned & (a[31] ^ b[31]))
-        m.d.comb += less.eq(a < b)
-        outcomes = []
-        for outcome in (0, 1):  # what follows from either, kept so that it is there before ``less``
-            add_a = Signal(name=f"add_a_{outcome}", attrs=KEEP)
-            add_b = Signal(name=f"add_b_{outcome}", attrs=KEEP)
-            take_a = (
-                (control.by_predicate & self.predicate)
-                | (control.by_order & (turned ^ outcome))
-                | (control.by_sign & ~a[31])
-            )
-            m.d.comb += [
-                add_a.eq(control.add_a | (control.choose & take_a)),
-                add_b.eq(control.add_b | (control.choose & ~take_a)),
-            ]
-            outcomes.append((add_a, add_b))
-        (add_a_0, add_b_0), (add_a_1, add_b_1) = outcomes
-        return (
-            less ^ turned,
-            Mux(less, add_a_1, add_a_0),
-            Mux(less, add_b_1, add_b_0),
-            control.subtract | (control.subtract_negative & a[31]),
-        )
-
-    def _bitwise(self, a: Value, b: Value, control: Any) -> Value:
-        """``b``, or a bit-wise function of ``a`` and ``b``."""
-        low, high = control.logic_low, control.logic_high
-        return Mux(high, Mux(low, a ^ b, a | b), Mux(low, a & b, b))
 
     def _adder(
         self,

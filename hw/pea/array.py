@@ -228,7 +228,7 @@ class ProcessingElementArray(Block):
             operations, features = kind
             decoded[kind] = Signal(DECODED, name=f"decoded_{number}")
             m.d.sync += decoded[kind].eq(
-                decode(m, write.instruction, operations, features_of(features))
+                decode(m, write.instruction, operations, features_of(features), self.pea.has_early)
             )
         for index, element in enumerate(element for line in grid for element in line):
             m.d.comb += [

@@ -12,8 +12,10 @@ from amaranth.lib import data
 from ..layouts.features import DIRECTIONS, Features
 from ..layouts.instruction import (
     REGISTER_BITS,
+    SIMPLE_OPERATIONS,
     STAGE_BITS,
     OperandSource,
+    Operation,
     OutputSelect,
     PredicateMode,
 )
@@ -74,6 +76,7 @@ DECODED = data.StructLayout(
         "uses_north": 1,
         "uses_west": 1,
         "stage": STAGE_BITS,
+        "early": 1,
     }
 )
 """``constant``: of ``a`` and ``b``. ``routed_constant``: what ``route`` takes from no link and no
@@ -81,8 +84,12 @@ register, which is the constant or zero. ``uses_*``: if enabled, the instruction
 input; kept beside the edges (:class:`EdgeDemand`), not in the PE."""
 
 
-def decode(m: Module, instruction: Any, operations: str, features: Features) -> Any:
+def decode(
+    m: Module, instruction: Any, operations: str, features: Features, has_early: bool
+) -> Any:
     """The decoded form of ``instruction`` for PEs with ``operations``, combinational.
+
+    ``has_early``: the array has early results of simple operations.
 
     An operation that is not available uses no operand and gives no result; a source that is not
     there is zero, an output that is not there nothing.
@@ -110,6 +117,9 @@ def decode(m: Module, instruction: Any, operations: str, features: Features) -> 
         decoded.write_predicate.eq(control.write_predicate & predicates),
         decoded.exit.eq(control.exit & predicates),
         decoded.stage.eq(control.stage),
+        decoded.early.eq(
+            control.early & one_of(control.operation, early_operations(operations, has_early))
+        ),
     ]
     outputs = {
         side: {
@@ -130,6 +140,11 @@ def decode(m: Module, instruction: Any, operations: str, features: Features) -> 
             | outputs[OPPOSITE[direction]]["straight"]
         )
     return decoded
+
+
+def early_operations(operations: str, has_early: bool) -> frozenset[Operation]:
+    """The operations of a PE with ``operations`` whose result may come early."""
+    return available_operations(operations) & SIMPLE_OPERATIONS if has_early else frozenset()
 
 
 def _names(
@@ -153,7 +168,7 @@ def _source(source: Any, register: Value, used: Value, sources: frozenset[Operan
     return Cat(*fields.values())
 
 
-def stored_bits(operations: str, features: Features, registers: int) -> int:
+def stored_bits(operations: str, features: Features, registers: int, has_early: bool) -> int:
     """The bits of a DECODED that can be set in such a PE, as a mask: only these are stored."""
     available = available_operations(operations)
     last_register = registers - 1
@@ -192,6 +207,7 @@ def stored_bits(operations: str, features: Features, registers: int) -> int:
             "uses_north": 0,
             "uses_west": 0,
             "stage": (1 << STAGE_BITS) - 1,
+            "early": int(bool(early_operations(operations, has_early))),
         }
     )
     return Value.cast(mask).value

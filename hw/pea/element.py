@@ -1,24 +1,26 @@
 """The processing element."""
 
-from functools import reduce
-from operator import or_
+from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from ..config import PeaConfig
 from ..layouts.features import DIRECTIONS, features_of
-from ..layouts.instruction import OperandSource, OutputSelect
+from ..layouts.instruction import OutputSelect
 from ..layouts.operations import canonical
 from ..library import KEEP, Block, add_block
 from .arithmetic import Arithmetic
 from .context import ContextStore
-from .decode import DECODED, LINK_SOURCES, OPPOSITE, stored_bits
+from .decode import DECODED, OPPOSITE, early_operations, stored_bits
 from .interfaces import bank_shape, slot_shape
+from .landing import Landing, Landings
 from .pipeline import Pipeline
 from .registers import RegisterFile
+from .simple import SimpleArithmetic
+from .sources import PAIR, Sources
 
 LINK = data.StructLayout({"data": 32, "valid": 1})
 """One direction of the connection between two neighbours."""
@@ -35,12 +37,6 @@ EXECUTING = data.StructLayout(
 
 OPERAND_STAGE_FROM = 5
 """From this pipeline depth on operands are chosen in a stage of their own."""
-
-PAIR = 2
-"""The links that a table of four inputs takes with a gate each."""
-
-GROUP = 3
-"""The sources of an operand that a table of four inputs takes if it inverts them too."""
 
 EFFECTS = data.StructLayout(
     {
@@ -66,7 +62,7 @@ class ProcessingElement(Block):
     Parameters
     ----------
     pea: the array's configuration. Used: ``context_banks``, ``context_slots``, ``registers``,
-    ``stages``, ``pipeline_stages``.
+    ``stages``, ``pipeline_stages``, ``simple_latency``.
     operations: the PE's operation set (see ``hw/layouts/operations.py``).
     features: the PE's feature set (see ``hw/layouts/features.py``).
 
@@ -84,8 +80,9 @@ class ProcessingElement(Block):
     exit: out, 1 bit, register.
     write, write_bank, write_slot, write_instruction: in, context write, already decoded.
 
-    Timing: result latency ``pipeline_stages`` cycles to a link, register or the predicate; STRAIGHT
-    and ROUTE one cycle. No combinational path from input to output.
+    Timing: result latency ``pipeline_stages`` cycles to a link, register or the predicate,
+    ``simple_latency`` for a simple operation with ``early``; STRAIGHT and ROUTE one cycle. No
+    combinational path from input to output.
     Errors: none; an operation that is not available gives an invalid result.
     Source: own.
     """
@@ -97,7 +94,9 @@ class ProcessingElement(Block):
         self.features = features_of(features)
         self.kind = (self.operations, features)
         self.registers = pea.registers
-        stored = stored_bits(self.operations, self.features, pea.registers)
+        stored = stored_bits(self.operations, self.features, pea.registers, pea.has_early)
+        self.simple_latency = pea.simple_latency
+        self.early = bool(early_operations(self.operations, pea.has_early))
         self.context = (pea.context_banks, pea.context_slots, stored)
         links = {f"{side}_in": In(LINK) for side in DIRECTIONS}
         links |= {f"{side}_out": Out(LINK) for side in DIRECTIONS}
@@ -126,16 +125,19 @@ class ProcessingElement(Block):
             pipeline_stages=pea.pipeline_stages,
             operations=self.operations,
             features=features,
+            **({"simple_latency": self.simple_latency} if self.early else {}),
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         add_block(m, platform, "context", context := ContextStore(*self.context))
         add_block(m, platform, "registers", registers := RegisterFile(self.registers))
+        links = {side: getattr(self, f"{side}_in") for side in DIRECTIONS}
+        sources = Sources(links, registers, self.features)
         arithmetic = Arithmetic(self.operations, self.pipeline_stages - self.operand_stages)
         add_block(m, platform, "arithmetic", arithmetic)
 
-        now = self._instruction(m, context)
+        now = self._instruction(m, context, sources)
         code = now.code
         predicate = Signal()
         acts = Signal()
@@ -143,25 +145,39 @@ class ProcessingElement(Block):
             registers.reset.eq(self.reset),
             acts.eq(now.enabled & ~(code.if_true & ~predicate) & ~(code.if_false & predicate)),
         ]
-        self._operands(m, now, registers, arithmetic, acts, predicate)
+        issue = self._operands(m, now, sources, arithmetic, acts, predicate)
         effects = self._effects(m, code)
+        late = Landing(
+            arithmetic.valid, arithmetic.result, arithmetic.not_zero, effects[self.pipeline_stages]
+        )
+        landings = Landings(late)
+        if self.early:
+            simple = SimpleArithmetic(self.operations)
+            add_block(m, platform, "simple", simple)
+            early = self._early(m, now, sources, arithmetic, simple, issue, predicate)
+            landings = Landings(replace(early, effects=effects[self.simple_latency]), late)
         m.d.comb += [
-            registers.write.eq(self.advance & arithmetic.valid & effects.write_register),
-            registers.write_register.eq(effects.destination_register),
-            registers.write_data.eq(arithmetic.result),
+            registers.write.eq(self.advance & landings.wants("write_register")),
+            registers.write_register.eq(
+                landings.chosen("write_register", lambda one: one.effects.destination_register)
+            ),
+            registers.write_data.eq(landings.chosen("write_register", lambda one: one.result)),
         ]
         with m.If(self.advance):
-            m.d.sync += self.exit.eq(arithmetic.valid & effects.exit & arithmetic.not_zero)
-            with m.If(arithmetic.valid & effects.write_predicate):
-                m.d.sync += predicate.eq(arithmetic.not_zero)
+            leaves = [one.valid & one.effects.exit & one.not_zero for one in landings.order]
+            m.d.sync += self.exit.eq(Cat(leaves).any())
+            with m.If(landings.wants("write_predicate")):
+                m.d.sync += predicate.eq(
+                    landings.chosen("write_predicate", lambda one: one.not_zero)
+                )
         with m.If(self.reset):
             m.d.sync += predicate.eq(0)
         with m.If(self.restart):
             m.d.sync += self.exit.eq(0)
-        self._outputs(m, now, effects, arithmetic, registers, acts)
+        self._outputs(m, now, landings, sources, acts)
         return m
 
-    def _instruction(self, m: Module, context: ContextStore) -> Any:
+    def _instruction(self, m: Module, context: ContextStore, sources: Sources) -> Any:
         """Fetch; the instruction in execution."""
         now = Signal(EXECUTING)
         m.d.comb += [
@@ -174,7 +190,7 @@ class ProcessingElement(Block):
             context.write_instruction.eq(self.write_instruction),
         ]
         fetched = context.instruction
-        second = self._route_sides()[PAIR:]
+        second = sources.route_sides()[PAIR:]
         with m.If(self.decode):
             m.d.sync += [
                 now.code.eq(fetched),
@@ -189,26 +205,29 @@ class ProcessingElement(Block):
         self,
         m: Module,
         now: Any,
-        registers: RegisterFile,
+        sources: Sources,
         arithmetic: Arithmetic,
         acts: Value,
         predicate: Value,
-    ) -> None:
-        """Choose the operands, in a stage of their own if there are stages enough."""
+    ) -> Value:
+        """Choose the operands, in a stage of their own if there are stages enough.
+
+        Returns:
+            1 bit: the instruction in execution gives an early result.
+        """
         code = now.code
         pipeline = Pipeline(m, self.advance)
         m.d.comb += [
-            registers.a_register.eq(code.a.register),
-            registers.b_register.eq(code.b.register),
-            arithmetic.a.eq(
-                self._operand(pipeline, code, "a", registers.a_data, registers.a_written)
-            ),
-            arithmetic.b.eq(
-                self._operand(pipeline, code, "b", registers.b_data, registers.b_written)
-            ),
+            sources.registers.a_register.eq(code.a.register),
+            sources.registers.b_register.eq(code.b.register),
+            arithmetic.a.eq(sources.operand(pipeline, code, "a", self.operand_stages)),
+            arithmetic.b.eq(sources.operand(pipeline, code, "b", self.operand_stages)),
         ]
-        missing = self._missing(code.a) | self._missing(code.b)
+        missing = sources.missing(code.a) | sources.missing(code.b)
         issue = acts & code.valid_operation & ~missing
+        early = issue & code.early
+        if self.early:
+            issue &= ~code.early
         if self.operand_stages:
             issued = Signal()
             with m.If(self.advance):
@@ -225,61 +244,52 @@ class ProcessingElement(Block):
             ),
             arithmetic.predicate.eq(pipeline.carry(predicate, self.operand_stages)),
         ]
+        return early
 
-    def _operand(
-        self, pipeline: Pipeline, code: Any, name: str, register: Value, written: Value
-    ) -> Value:
-        """Operand ``name``: one of its sources or zero.
+    def _early(
+        self,
+        m: Module,
+        now: Any,
+        sources: Sources,
+        arithmetic: Arithmetic,
+        simple: SimpleArithmetic,
+        issue: Value,
+        predicate: Value,
+    ) -> Landing:
+        """The early result, still without its effects; ``issue``: as :meth:`_operands` gives it.
 
-        Sources are chosen in groups, each of which is a table of four inputs with what follows, and
-        a multiplexer of the slice's own chooses among these.
+        Where there is time for it, the operands come from the registers of the other datapath.
         """
-        source, stages = code[name], self.operand_stages
-        sources = {
-            LINK_SOURCES[side]: (getattr(self, f"{side}_in").data, source[side])
-            for side in DIRECTIONS
-        } | {
-            OperandSource.REGISTER: (register, source.from_register & written),
-            OperandSource.CONSTANT: (code.constant, source.from_constant),
-        }
-        lanes = [lane for kind, lane in sources.items() if kind in getattr(self.features, name)]
-        if not stages or len(lanes) < GROUP + 2:
-            return pipeline.choose(lanes, stages)
-        rest = pipeline.carry(Cat(keep for _, keep in lanes[GROUP:]).any(), stages)
-        first, second = (pipeline.choose(some, stages) for some in (lanes[:GROUP], lanes[GROUP:]))
-        return Mux(rest, second, first)
+        code, registered = now.code, self.simple_latency - 1
+        stages = min(self.operand_stages, registered)
+        pipeline = Pipeline(m, self.advance)
+        if stages == self.operand_stages:
+            m.d.comb += [
+                simple.a.eq(arithmetic.a),
+                simple.b.eq(arithmetic.b),
+                simple.control.eq(arithmetic.control),
+                simple.predicate.eq(arithmetic.predicate),
+            ]
+        else:
+            m.d.comb += [
+                simple.a.eq(sources.operand(pipeline, code, "a", stages)),
+                simple.b.eq(sources.operand(pipeline, code, "b", stages)),
+                simple.control.eq(code.datapath),
+                simple.predicate.eq(predicate),
+            ]
+        for number in range(registered):
+            in_flight = Signal(name=f"early_{number + 1}")
+            with m.If(self.advance):
+                m.d.sync += in_flight.eq(issue)
+            with m.If(self.reset):
+                m.d.sync += in_flight.eq(0)
+            issue = in_flight
+        result = pipeline.carry(simple.result, registered - stages)
+        not_zero = pipeline.carry(simple.not_zero, registered - stages)
+        return Landing(issue, result, not_zero, None)
 
-    def _route_sides(self) -> list[str]:
-        """The links that ``route`` can take."""
-        return [side for side in DIRECTIONS if LINK_SOURCES[side] in self.features.route]
-
-    def _routed_link(self, m: Module, now: Any) -> Value:
-        """The data of the link that ``route`` takes, or zero."""
-        route = now.code.route
-        sides = self._route_sides()
-        links = [getattr(self, f"{side}_in").data & route[side].replicate(32) for side in sides]
-        # kept, so that a mapper to four-input tables finds a multiplexer of two of them
-        first, second, link = (
-            Signal(32, name=f"route_{name}", attrs=KEEP) for name in ("first", "second", "link")
-        )
-        m.d.comb += [
-            first.eq(reduce(or_, links[:PAIR], Const(0))),
-            second.eq(reduce(or_, links[PAIR:], Const(0))),
-            link.eq(Mux(now.routes_second, second, first)),
-        ]
-        return link
-
-    def _register_b(self, source: Any, registers: RegisterFile) -> Value:
-        """The register that ``b`` and ``route`` share if ``source`` is it, else zero."""
-        return registers.b_data & (source.from_register & registers.b_written).replicate(32)
-
-    def _missing(self, source: Any) -> Value:
-        """1 bit: ``source`` is a link that is not valid."""
-        links = [source[side] & ~getattr(self, f"{side}_in").valid for side in DIRECTIONS]
-        return Cat(links).any()
-
-    def _effects(self, m: Module, code: Any) -> Any:
-        """What becomes of the result that leaves the datapath in this cycle."""
+    def _effects(self, m: Module, code: Any) -> dict[int, Any]:
+        """What becomes of the result that lands in this cycle, by its latency."""
         effects: Any = Signal(EFFECTS)
         m.d.comb += [
             effects.write_register.eq(code.write_register),
@@ -288,46 +298,44 @@ class ProcessingElement(Block):
             effects.exit.eq(code.exit),
         ]
         m.d.comb += [effects[side].eq(code.outputs[side].result) for side in DIRECTIONS]
+        by_latency = {1: effects}
         for stage in range(1, self.pipeline_stages):
             later: Any = Signal(EFFECTS, name=f"effects_{stage}")
             with m.If(self.advance):
                 m.d.sync += later.eq(effects)
-            effects = later
-        return effects
+            effects = by_latency[stage + 1] = later
+        return by_latency
 
     def _outputs(
         self,
         m: Module,
         now: Any,
-        effects: Any,
-        arithmetic: Arithmetic,
-        registers: RegisterFile,
+        landings: Landings,
+        sources: Sources,
         acts: Value,
     ) -> None:
         """The output links: a valid result, else what passes through, else nothing.
 
         What a link may take waits in registers of their own, reset unless chosen, and the link is
-        the OR of them. The result is the same for all links: one register, and a gate a link.
+        the OR of them. A result is the same for all links: one register, and a gate a link.
         The register that ``route`` may name is that of operand ``b``.
         """
         route = now.code.route
         routed = Signal(32, attrs=KEEP)
         from_link = Cat(route[side] for side in DIRECTIONS).any()
-        route_valid = ~self._missing(route) & (acts | from_link)
+        route_valid = ~sources.missing(route) & (acts | from_link)
         m.d.comb += routed.eq(
-            self._routed_link(m, now)
-            | self._register_b(route, registers)
-            | now.code.routed_constant
+            sources.routed_link(m, now) | sources.register_b(route) | now.code.routed_constant
         )
         pipeline = Pipeline(m, self.advance)
-        latest = pipeline.carry(arithmetic.result, 1)
+        latest = [pipeline.carry(one.result, 1) for one in landings.order]
         for side in DIRECTIONS:
-            straight = getattr(self, f"{OPPOSITE[side]}_in")
+            straight = sources.links[OPPOSITE[side]]
             out = getattr(self, f"{side}_out")
             output = now.code.outputs[side]
             choice = self.features.output(side)
             result = Signal(name=f"result_{side}")
-            m.d.comb += result.eq(arithmetic.valid & effects[side])
+            m.d.comb += result.eq(landings.wants(side))
             passes = {
                 OutputSelect.STRAIGHT: (straight.data, output.straight & ~result),
                 OutputSelect.ROUTE: (routed, output.route & ~result),
@@ -337,8 +345,10 @@ class ProcessingElement(Block):
                 lanes = [(value, Const(1)) for value, _ in lanes]
             word = pipeline.choose(lanes, 1) if lanes else Const(0, 32)
             if OutputSelect.RESULT in choice:
-                takes = pipeline.carry(result, 1) if lanes else Const(1)
-                word = word | (latest & takes.replicate(32))
+                alone = not lanes and len(latest) == 1
+                for value, gets in zip(latest, landings.gets(side), strict=True):
+                    takes = Const(1) if alone else pipeline.carry(gets, 1)
+                    word = word | (value & takes.replicate(32))
             m.d.comb += out.data.eq(word)
             passed_valid = (output.straight & straight.valid) | (output.route & route_valid)
             with m.If(self.restart):

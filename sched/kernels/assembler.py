@@ -39,6 +39,7 @@ class Instruction:
     west: OutputSelect = OutputSelect.NONE
     route: OperandSource = OperandSource.ZERO
     stage: int = 0
+    early: bool = False
 
     def words(self) -> tuple[int, ...]:
         """The instruction's words in a kernel image."""
@@ -78,6 +79,7 @@ def _words(instruction: Instruction) -> tuple[int, ...]:
             "west": instruction.west,
             "route": instruction.route,
             "stage": instruction.stage,
+            "early": int(instruction.early),
         },
     )
     padding = [0] * (INSTRUCTION_WORDS - 1 - len(control))

@@ -268,3 +268,13 @@ def test_buffers_are_sized_for_the_longest_link():
     assert message_for(toml_of(tables)) == (
         "file.toml: data_network.buffer_depth is 23; allowed with links of 6 cycles: 1 to 22"
     )
+
+
+def test_simple_operations_take_no_longer_than_others():
+    assert OctopusConfig.load("ulx3s").pea.simple_latency == 6
+    default = OctopusConfig.load("default").pea
+    assert (default.simple_latency, default.latency(Operation.ADD)) == (1, 1)
+    assert default.latency(Operation.MUL) == default.pipeline_stages == 2
+    for value, allowed in ((0, "1 to 6"), (7, "1 to 6"), (3, "at most pipeline_stages")):
+        message = message_for(with_value("pea.simple_latency", value))
+        assert f"pea.simple_latency is {value}; allowed: {allowed}" in message

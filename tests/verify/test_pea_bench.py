@@ -12,6 +12,7 @@ ARRAYS: dict[str, dict[str, Any]] = {
     "two_stages": {"pipeline_stages": 2},
     "six_stages_mixed": {
         "pipeline_stages": 6,
+        "simple_latency": 2,
         "operations": [["all", "mac"], ["all", "all"]],
         "features": [["full", "systolic"], ["full", "full"]],
     },

@@ -306,6 +306,7 @@ class Bench:
         self.cycles += 1
         executed = [element.executed for row in self.array.elements for element in row]
         self.coverage.record(executed, self._stalled)
+        self.coverage.record_landed([e.landed for row in self.array.elements for e in row])
         self._stalled = False
 
     async def finish(self, limit: int = 20_000) -> None:
@@ -323,7 +324,7 @@ async def random_kernels(device: Any) -> None:
     bench = Bench(device, seeded("kernels"))
     await bench.start()
     number = 0
-    while number < LEAST_RUNS or (number < MOST_RUNS and bench.coverage.missing):
+    while number < LEAST_RUNS or (number < MOST_RUNS and not bench.coverage.complete):
         job = bench.random_job(number % bench.pea.context_banks)
         # The bank is free once all but the last of the other banks' runs are over.
         while number - bench.finished >= bench.pea.context_banks:
@@ -337,6 +338,7 @@ async def random_kernels(device: Any) -> None:
     assert bench.finished == number
     device._log.info("%d runs, %d cycles, coverage %s", number, bench.cycles, bench.coverage)
     assert not bench.coverage.missing, f"never met: {bench.coverage.missing[:20]}"
+    assert not bench.coverage.unmet, f"results never met in {bench.coverage.unmet}"
 
 
 @cocotb.test()

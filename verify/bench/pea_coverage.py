@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import (
+    SIMPLE_OPERATIONS,
     OperandSource,
     Operation,
     OutputSelect,
@@ -77,14 +78,44 @@ def _sources(pea: PeaConfig, row: int, column: int) -> frozenset[OperandSource]:
     return frozenset(OperandSource) - absent
 
 
+Meeting = tuple[Kind, str]
+"""Two results that land at once in a kind of PE: what both want, or that they want nothing both."""
+
+
+def meetings(pea: PeaConfig) -> frozenset[Meeting]:
+    """Every meeting of an early result and an older one that the array can have."""
+    points = set()
+    for place in places(pea):
+        operations = pea.operations_at(*place) - {Operation.NOP}
+        if pea.has_early and operations & SIMPLE_OPERATIONS and operations - SIMPLE_OPERATIONS:
+            wanted = ["nothing", "link"]
+            if pea.features_at(*place).predication:
+                wanted += ["register", "predicate"]
+            points |= {(kind_at(pea, *place), want) for want in wanted}
+    return frozenset(points)
+
+
+def wanted_by_both(older: DecodedInstruction, early: DecodedInstruction) -> list[str]:
+    """What two instructions both want for their results; ``nothing`` if there is no such thing."""
+    results = zip(older.outputs, early.outputs, strict=True)
+    both = {
+        "link": any(OutputSelect.RESULT is one is other for one, other in results),
+        "register": older.write_register and early.write_register,
+        "predicate": older.write_predicate and early.write_predicate,
+    }
+    return [name for name, wanted in both.items() if wanted] or ["nothing"]
+
+
 class Coverage:
-    """Counts how often each declared point was met by an instruction on valid operands."""
+    """Counts how often each declared point was met by an instruction on valid operands, and each
+    declared meeting of two results."""
 
     def __init__(self, pea: PeaConfig) -> None:
         self.declared = declared_points(pea)
         self.hits: Counter[Point] = Counter()
         self._order = {point: place for place, point in enumerate(sorted(self.declared, key=str))}
         self._left = set(self.declared)
+        self.unmet = set(meetings(pea))
         self._kinds = [kind_at(pea, *place) for place in places(pea)]
 
     def record(self, executed: Sequence[DecodedInstruction | None], stalled: bool) -> None:
@@ -97,6 +128,17 @@ class Coverage:
                 self._hit((kind, "a", tag[0], instruction.a, *tag[1:]))
             if instruction.uses_b:
                 self._hit((kind, "b", tag[0], instruction.b, *tag[1:]))
+
+    def record_landed(self, landed: Sequence[Sequence[DecodedInstruction]]) -> None:
+        """Whose results landed in each PE, row-major, at the end of one cycle."""
+        for kind, instructions in zip(self._kinds, landed, strict=True):
+            if len(instructions) == 2:
+                self.unmet -= {(kind, want) for want in wanted_by_both(*instructions)}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every declared point and meeting was met."""
+        return not self._left and not self.unmet
 
     def _hit(self, point: Point) -> None:
         self.hits[point] += 1

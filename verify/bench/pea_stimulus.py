@@ -67,6 +67,7 @@ def random_instruction(random: Random, pea: PeaConfig, stages: int) -> Instructi
         west=outputs[3],
         route=random.choice(SOURCES),
         stage=random.randrange(stages),
+        early=random.random() < 0.5,
     )
 
 

@@ -37,7 +37,7 @@ def _source(source: OperandSource, register: int, constant: int) -> str:
 def describe(instruction: DecodedInstruction) -> str:
     """One line for an instruction; empty if it does nothing at all.
 
-    Example: ``if p: add r1, #4 -> r2, north; east <- straight; [stage 1]``.
+    Example: ``if p: early add r1, #4 -> r2, north; east <- straight; [stage 1]``.
     """
     parts = []
     if instruction.operation is not Operation.NOP:
@@ -67,9 +67,10 @@ def _computation(instruction: DecodedInstruction) -> str:
     for direction, select in zip(DIRECTIONS, instruction.outputs, strict=True):
         if select is OutputSelect.RESULT:
             targets.append(direction)
+    early = "early " if instruction.early else ""
     condition = CONDITIONS[instruction.predicate]
     arrow = f" -> {', '.join(targets)}" if targets else ""
-    return f"{condition}{instruction.operation.name.lower()} {', '.join(operands)}{arrow}"
+    return f"{condition}{early}{instruction.operation.name.lower()} {', '.join(operands)}{arrow}"
 
 
 def disassemble(image: Sequence[int]) -> str:

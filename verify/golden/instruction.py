@@ -49,6 +49,7 @@ class DecodedInstruction:
     route: OperandSource
     stage: int
     constant: int
+    early: bool = False
 
     @property
     def uses_a(self) -> bool:
@@ -102,6 +103,7 @@ def decode(low: int, high: int, constant: int) -> DecodedInstruction:
         route=OperandSource(fields["route"]),
         stage=fields["stage"],
         constant=constant,
+        early=bool(fields["early"]),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from octopus.hw.config import PeaConfig
 from octopus.hw.layouts.instruction import (
+    SIMPLE_OPERATIONS,
     OperandSource,
     Operation,
     OutputSelect,
@@ -19,6 +20,10 @@ Link = int | None
 """The value on a link: a 32-bit pattern, or None if it is not valid."""
 
 
+Flying = tuple[DecodedInstruction, int] | None
+"""A valid result in a pipeline with its instruction, or None."""
+
+
 class ProcessingElement:
     """Registers, predicate, accumulator, results in flight and output links of a PE.
 
@@ -27,15 +32,19 @@ class ProcessingElement:
     outputs: the four output links (north, east, south, west) as they are in the coming cycle.
     exit: whether ``exit`` is visible to the sequencer in the coming cycle.
     executed: the instruction of the cycle just ended if it acted on valid operands.
+    landed: the instructions whose valid results landed at its end, the older first.
     """
 
     def __init__(self, pea: PeaConfig) -> None:
         self._latency = pea.pipeline_stages
+        self._early_latency = min(pea.simple_latency, pea.pipeline_stages)
         self._register_count = pea.registers
         self.outputs: list[Link] = [None] * 4
         self.exit = False
         self.executed: DecodedInstruction | None = None
-        self._flight: deque[tuple[DecodedInstruction, int] | None] = deque()
+        self.landed: list[DecodedInstruction] = []
+        self._flight: deque[Flying] = deque()
+        self._early_flight: deque[Flying] = deque()
         self._clear()
 
     def _clear(self) -> None:
@@ -44,6 +53,7 @@ class ProcessingElement:
         self.accumulator = 0
         self.accumulator_valid = False
         self._flight = deque([None] * (self._latency - 1))
+        self._early_flight = deque([None] * (self._early_latency - 1))
 
     def step(
         self, instruction: DecodedInstruction, active: int, clear: bool, inputs: Sequence[Link]
@@ -60,11 +70,13 @@ class ProcessingElement:
         self.executed = None
         result = self._result(instruction, inputs) if acts else None
         links = [self._forwarded(instruction, d, acts, inputs) for d in range(4)]
-        self._flight.append(None if result is None else (instruction, result))
-        self.exit = False
-        landing = self._flight.popleft()
-        if landing is not None:
-            self._land(*landing, links)
+        started = None if result is None else (instruction, result)
+        early = instruction.early and instruction.operation in SIMPLE_OPERATIONS
+        self._flight.append(None if early else started)
+        self._early_flight.append(started if early else None)
+        # Where both want the same, the early one, which is the younger, comes last and has it.
+        landings = [self._flight.popleft(), self._early_flight.popleft()]
+        self._land([landing for landing in landings if landing is not None], links)
         self.outputs = links
 
     def _agrees(self, mode: PredicateMode) -> bool:
@@ -129,13 +141,20 @@ class ProcessingElement:
             instruction.route, instruction.b_register, instruction.constant, inputs
         )
 
-    def _land(self, instruction: DecodedInstruction, result: int, links: list[Link]) -> None:
-        """The effects of a valid result that leaves the pipeline at the end of this cycle."""
-        if instruction.write_register:
-            self.registers[instruction.destination_register] = result
-        if instruction.write_predicate:
-            self.predicate = result != 0
-        self.exit = instruction.exit and result != 0
-        for direction, select in enumerate(instruction.outputs):
-            if select is OutputSelect.RESULT:
-                links[direction] = result
+    def _land(self, landings: list[tuple[DecodedInstruction, int]], links: list[Link]) -> None:
+        """The effects of the valid results that leave the pipelines at the end of this cycle."""
+        self.landed = [instruction for instruction, _ in landings]
+        written: tuple[int, int] | None = None
+        self.exit = False
+        for instruction, result in landings:
+            if instruction.write_register:
+                written = instruction.destination_register, result
+            if instruction.write_predicate:
+                self.predicate = result != 0
+            self.exit |= instruction.exit and result != 0
+            for direction, select in enumerate(instruction.outputs):
+                if select is OutputSelect.RESULT:
+                    links[direction] = result
+        if written is not None:
+            register, result = written
+            self.registers[register] = result

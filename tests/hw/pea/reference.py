@@ -47,7 +47,9 @@ def instruction(operation: Operation = Operation.NOP, **fields: object) -> dict[
         "constant": 0,
     }
     result |= dict.fromkeys(SIDES, OutputSelect.NONE)
-    names = "a_register b_register write_register destination_register write_predicate exit stage"
+    names = (
+        "a_register b_register write_register destination_register write_predicate exit stage early"
+    )
     result |= dict.fromkeys(names.split(), 0)
     for name, value in fields.items():
         if name not in result:
@@ -181,7 +183,8 @@ class Element:
         if valid:
             valid = self._accumulate(code, inputs)
             result = self._accumulated if self._accumulated is not None else result
-        self.pipeline.append((cycle + self.pea.pipeline_stages - 1, code, result & MASK, valid))
+        due = cycle + self._latency(code) - 1
+        self.pipeline.append((due, code, result & MASK, valid))
         links, leave = {}, 0
         for side in SIDES:
             if code[side] == OutputSelect.STRAIGHT:
@@ -193,17 +196,24 @@ class Element:
                 links[side] = (0, 0)
         due = [item for item in self.pipeline if item[0] == cycle]
         self.pipeline = [item for item in self.pipeline if item[0] != cycle]
-        for _, effect, value, ok in due:
+        written: dict[int, int] = {}  # one register a cycle
+        for _, effect, value, ok in due:  # oldest first: the younger result, which is early, wins
             if not ok:
                 continue
             links |= {s: (value, 1) for s in SIDES if effect[s] == OutputSelect.RESULT}
             leave |= int(effect["exit"] and value != 0)
             if effect["write_register"]:
-                self.registers[effect["destination_register"] % self.pea.registers] = value
+                written = {effect["destination_register"] % self.pea.registers: value}
             if effect["write_predicate"]:
                 self.predicate = int(value != 0)
+        self.registers |= written
         self.links = links
         return links, leave
+
+    def _latency(self, code: dict) -> int:
+        simple = code["operation"] not in ACCUMULATES | {Operation.MUL, Operation.MULH}
+        short = code["early"] and simple
+        return min(self.pea.simple_latency if short else 99, self.pea.pipeline_stages)
 
     def _operand(self, code: dict, name: str, inputs: dict[str, Link]) -> tuple[int, int]:
         source = code[name]

@@ -8,23 +8,74 @@ from .harness import Bench, command, configuration, execute
 from .reference import dot4, instruction, requantise, signed
 
 PASS = Operation.PASS
+PREDICATE = {"write_predicate": 1, "early": 1}
+WEST = {"west": "RESULT", "early": 1}
 
 
+@pytest.mark.parametrize("early", [0, 1, 2])
 @pytest.mark.parametrize("stages", [1, 2, 3, 4, 5, 6])
-def test_result_reaches_the_neighbour_after_its_latency(stages: int) -> None:
-    """PE (0, 1) passes what comes from the west back west; cycles counted by the words dropped."""
-    pea = configuration(rows=1, columns=2, pipeline_stages=stages)
+def test_result_reaches_the_neighbour_after_its_latency(stages: int, early: int) -> None:
+    """PE (0, 1) passes what comes from the west back west; cycles counted by the words dropped.
+
+    ``early``: the latency of early results, 0 if there are none.
+    """
+    latency = min(early or stages, stages)
+    pea = configuration(rows=1, columns=2, pipeline_stages=stages, simple_latency=latency)
+    fast = {"early": int(early > 0)}
     program = {
-        (0, 0, 0): instruction(PASS, a="WEST", east="RESULT", west="ROUTE", route="EAST"),
-        (0, 1, 0): instruction(PASS, a="WEST", west="RESULT"),
+        (0, 0, 0): instruction(PASS, a="WEST", east="RESULT", west="ROUTE", route="EAST", **fast),
+        (0, 1, 0): instruction(PASS, a="WEST", west="RESULT", **fast),
     }
     words = [3, 1, 4, 1, 5]
     # the last word enters in cycle 4 and is pushed in cycle 4 + 2 L + 1
-    cycles = 4 + 2 * stages + 2
+    cycles = 4 + 2 * latency + 2
     run = command(body_length=1, body_trips=cycles)
     assert execute(pea, program, run, {("west", 0): words}).pushed == {("west", 0): words}
     run["body_trips"] -= 1
     assert execute(pea, program, run, {("west", 0): words}).pushed == {("west", 0): words[:-1]}
+
+
+def test_an_early_result_is_there_for_the_next_instruction_of_its_pe() -> None:
+    """A sum over a register, and a predicate, one instruction a cycle."""
+    pea = configuration(rows=1, columns=1, pipeline_stages=6)
+    code = [
+        instruction(Operation.ADD, a="WEST", b="REGISTER", b_register=1, write_register=1, early=1),
+        instruction(
+            Operation.GE, a="REGISTER", a_register=1, b="CONSTANT", constant=10, **PREDICATE
+        ),
+        instruction(
+            Operation.SELECT, a="CONSTANT", constant=99, b="REGISTER", b_register=1, **WEST
+        ),
+    ]
+    code[0]["destination_register"] = 1
+    program = {(0, 0, slot): fields for slot, fields in enumerate(code)}
+    run = command(body_length=3, body_trips=4, flush=2)
+    done = execute(pea, program, run, {("west", 0): [3, 4, 3, 5]})
+    assert done.pushed == {("west", 0): [3, 7, 99, 99]}
+
+
+def test_two_results_at_once() -> None:
+    """A product and a younger sum land together: both links get theirs, one register is written,
+    and where both want a link the sum has it."""
+    pea = configuration(rows=1, columns=1, pipeline_stages=3)
+    for shared in (False, True):
+        product = {"destination_register": 1, "write_register": 1, "west": "RESULT"}
+        younger = {"destination_register": 2, "write_register": 1, "early": 1}
+        younger["west" if shared else "north"] = "RESULT"
+        code = [
+            instruction(Operation.MUL, a="CONSTANT", b="CONSTANT", constant=5, **product),
+            instruction(),
+            instruction(Operation.ADD, a="CONSTANT", constant=7, **younger),
+            instruction(Operation.ADD, a="REGISTER", a_register=1, **WEST),
+            instruction(Operation.ADD, a="REGISTER", a_register=2, **WEST),
+        ]
+        program = {(0, 0, slot): fields for slot, fields in enumerate(code)}
+        done = execute(pea, program, command(head_length=5, flush=3))
+        first = {"west": [7]} if shared else {"west": [25], "north": [7]}
+        wanted = {("west", 0): [*first["west"], 0, 7]}
+        if not shared:
+            wanted["north", 0] = first["north"]
+        assert done.pushed == wanted
 
 
 def test_straight_takes_one_cycle_and_needs_no_stage() -> None:

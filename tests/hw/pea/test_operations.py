@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from octopus.hw.layouts.instruction import Operation
+from octopus.hw.layouts.instruction import SIMPLE_OPERATIONS, Operation
 
 from .harness import command, configuration, execute, seed
 from .reference import (
@@ -44,22 +44,35 @@ def stream_through(pea, code: list[dict], words: list[tuple[int, int]], **run: i
 @pytest.mark.parametrize("stages", [1, 2, 3, 4, 5, 6])
 def test_stateless_operations(stages: int) -> None:
     """All of them in one program: the operands stay in registers while each operation runs."""
+    check_operations(STATELESS, stages - 1, pipeline_stages=stages)
+
+
+@pytest.mark.parametrize(("stages", "simple"), [(2, 1), (4, 2), (6, 1), (6, 2), (6, 3)])
+def test_early_results_of_simple_operations(stages: int, simple: int) -> None:
+    """The operands can be read as many cycles later as the array promises."""
+    operations = [operation for operation in STATELESS if operation in SIMPLE_OPERATIONS]
+    assert len(operations) == len(STATELESS) - len({Operation.MUL, Operation.MULH})
+    latencies = {"pipeline_stages": stages, "simple_latency": simple}
+    check_operations(operations, simple - 1, early=1, **latencies)
+
+
+def check_operations(operations: list[Operation], wait: int, early: int = 0, **array: int) -> None:
+    """Load both operands, wait, and do all operations on them."""
     generator = random.Random(seed())
     words = generator.sample(pairs(generator), 120)
+    target = {"write_register": 1, "early": early}
     load = [
-        instruction(Operation.PASS, a="WEST", write_register=1, destination_register=1),
-        instruction(Operation.PASS, a="NORTH", write_register=1, destination_register=2),
-    ] + [instruction()] * (stages - 1)
+        instruction(Operation.PASS, a="WEST", destination_register=1, **target),
+        instruction(Operation.PASS, a="NORTH", destination_register=2, **target),
+    ] + [instruction()] * wait
+    registers = {"a": "REGISTER", "a_register": 1, "b": "REGISTER", "b_register": 2}
     work = [
-        instruction(
-            operation, a="REGISTER", a_register=1, b="REGISTER", b_register=2, west="RESULT"
-        )
-        for operation in STATELESS
+        instruction(operation, west="RESULT", early=early, **registers) for operation in operations
     ]
-    pea = configuration(rows=1, columns=1, context_slots=32, pipeline_stages=stages)
+    pea = configuration(rows=1, columns=1, context_slots=32, **array)
     got = stream_through(pea, load + work, words)
-    expected = [binary(operation, a, b) for a, b in words for operation in STATELESS]
-    labels = [(operation.name, hex(a), hex(b)) for a, b in words for operation in STATELESS]
+    expected = [binary(operation, a, b) for a, b in words for operation in operations]
+    labels = [(operation.name, hex(a), hex(b)) for a, b in words for operation in operations]
     assert len(got) == len(expected)
     wrong = [
         (label, hex(g), hex(e)) for label, g, e in zip(labels, got, expected, strict=True) if g != e

@@ -21,8 +21,9 @@ S, R = OperandSource, OutputSelect
 NOTHING = [None] * 4
 
 
-def array(latency: int = 2) -> PeaConfig:
-    return OctopusConfig.load("tiny").pea.model_copy(update={"pipeline_stages": latency})
+def array(latency: int = 2, simple: int = 1) -> PeaConfig:
+    changes = {"pipeline_stages": latency, "simple_latency": simple}
+    return OctopusConfig.load("tiny").pea.model_copy(update=changes)
 
 
 def run(element, instruction, inputs=NOTHING, active=1, clear=False):
@@ -92,6 +93,57 @@ def test_register_is_old_until_the_latency_has_passed():
     read = Instruction(north=R.ROUTE, route=S.REGISTER, b_register=1)
     assert run(element, read)[0] == 0
     assert run(element, read)[0] == 5
+
+
+@pytest.mark.parametrize("simple", [1, 2, 3])
+def test_an_early_result_lands_after_the_latency_of_simple_operations(simple):
+    element = ProcessingElement(array(4, simple))
+    add = Instruction(
+        Operation.ADD, S.WEST, S.CONSTANT, constant=5, destination=1, east=R.RESULT, early=True
+    )
+    seen = [run(element, add, [None, None, None, 2])[EAST]]
+    seen += [run(element, Instruction())[EAST] for _ in range(4)]
+    assert seen == [7 if cycle == simple - 1 else None for cycle in range(5)]
+    assert element.registers[1] == 7
+
+
+def test_a_product_is_never_early():
+    element = ProcessingElement(array(3, 1))
+    multiply = Instruction(
+        Operation.MUL, S.CONSTANT, S.CONSTANT, constant=5, east=R.RESULT, early=True
+    )
+    seen = [run(element, multiply)[EAST]] + [run(element, Instruction())[EAST] for _ in range(3)]
+    assert seen == [None, None, 25, None]
+
+
+def test_two_results_at_once_share_what_only_one_of_them_wants():
+    element = ProcessingElement(array(2, 1))
+    multiply = Instruction(
+        Operation.MUL, S.CONSTANT, S.CONSTANT, constant=3, destination=1, east=R.RESULT, exit=True
+    )
+    compare = Instruction(Operation.LT, west=R.RESULT, write_predicate=True, early=True)
+    run(element, multiply)
+    outputs = run(element, compare)
+    assert (outputs[EAST], outputs[WEST]) == (9, 0)
+    assert (element.registers[1], element.predicate, element.exit) == (9, False, True)
+
+
+def test_an_early_result_takes_link_register_and_predicate_from_an_older_one():
+    element = ProcessingElement(array(2, 1))
+    wide = {"write_predicate": True, "east": R.RESULT}
+    multiply = Instruction(Operation.MUL, S.CONSTANT, S.CONSTANT, constant=3, destination=1, **wide)
+    compare = Instruction(Operation.LT, destination=2, early=True, **wide)
+    run(element, multiply)
+    assert run(element, compare)[EAST] == 0
+    assert element.registers[1:3] == [0, 0]
+    assert not element.predicate
+
+
+def test_clear_discards_early_results_too():
+    element = ProcessingElement(array(4, 2))
+    run(element, Instruction(Operation.PASS, S.CONSTANT, constant=1, east=R.RESULT, early=True))
+    assert run(element, Instruction(), clear=True)[EAST] is None
+    assert run(element, Instruction())[EAST] is None
 
 
 def test_valid_result_wins_over_straight():
