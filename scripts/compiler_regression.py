@@ -33,7 +33,8 @@ from octopus.verify.bench.stream_check import trespasses
 from octopus.verify.bench.tbu_tasks import run_golden
 
 SIZES = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 2), (3, 2), (2, 3), (3, 3), (1, 4), (4, 4), (8, 8)]
-LATENCIES = [1, 2, 2, 3, 4, 6]
+LATENCIES = [(1, 1), (2, 1), (2, 1), (3, 1), (4, 1), (6, 1), (2, 2), (6, 2), (5, 3), (6, 6)]
+"""``pipeline_stages`` and ``simple_latency``."""
 STAGES = [1, 2, 4, 8, 8]
 REPORT_EVERY = 25
 
@@ -42,10 +43,12 @@ def golden_config(source: random.Random) -> OctopusConfig:
     """An array that depends on the case, to try them all."""
     config = OctopusConfig.load("default")
     rows, columns = source.choice(SIZES)
+    pipeline, simple = source.choice(LATENCIES)
     array = {
         "rows": rows,
         "columns": columns,
-        "pipeline_stages": source.choice(LATENCIES),
+        "pipeline_stages": pipeline,
+        "simple_latency": simple,
         "stages": source.choice(STAGES),
         "context_slots": 32,
     }

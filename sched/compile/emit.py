@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 
 from octopus.hw.config import PeaConfig
-from octopus.hw.layouts.instruction import OperandSource, Operation, OutputSelect, PredicateMode
+from octopus.hw.layouts.instruction import (
+    SIMPLE_OPERATIONS,
+    OperandSource,
+    Operation,
+    OutputSelect,
+    PredicateMode,
+)
 
 from ..kernels.assembler import Assembler, Instruction
 from .errors import CompileError
@@ -31,7 +37,7 @@ class Program:
     instructions: fields of ``Instruction`` by (row, column, time modulo the interval).
     initial: values that registers have before the first iteration, by PE and register.
     stages: software-pipeline stages that the sequencer tells apart. early: trips beyond the real
-    ones. exit_stage, flush: as in the kernel header.
+    ones. exit_stage, flush: as in the kernel header. head_latency: of what writes initial values.
     """
 
     instructions: dict[tuple[int, int, int], dict[str, object]] = field(default_factory=dict)
@@ -40,11 +46,13 @@ class Program:
     early: int = 0
     exit_stage: int = 0
     flush: int = 0
+    head_latency: int = 1
 
-    def head_length(self, pea: PeaConfig) -> int:
+    @property
+    def head_length(self) -> int:
         """Slots before the body that write initial values."""
         most = max((len(values) for values in self.initial.values()), default=0)
-        return most + latency(pea, Operation.PASS) - 1 if most else 0
+        return most + self.head_latency - 1 if most else 0
 
 
 class Emitter:
@@ -71,7 +79,7 @@ class Emitter:
                 self._step(net, step)
         self._initial()
         self._header()
-        slots = self.program.head_length(pea) + mapping.interval
+        slots = self.program.head_length + mapping.interval
         if slots > pea.context_slots:
             raise CompileError(
                 f"kernel {mapping.graph.name}: initial values and body need {slots} context "
@@ -90,13 +98,18 @@ class Emitter:
         for name, value in fields.items():
             assert there.setdefault(name, value) == value, (place, time, name, there, fields)
 
+    def _computation(self, operation: Operation) -> dict[str, object]:
+        """An operation that delivers as soon as it can."""
+        early = self.pea.has_early and operation in SIMPLE_OPERATIONS
+        return {"operation": operation, "early": early}
+
     def _register(self, net: Net, place: Place, hold: int) -> int:
         value, _, _ = self.mapping.register_of(net, Hold(place, hold))
         return self._numbers[place][value]
 
     def _operation(self, node: Node) -> None:
         place, time = self.mapping.places[node.name]
-        fields: dict[str, object] = {"operation": node.operation, "exit": node.exit}
+        fields = self._computation(node.operation) | {"exit": node.exit}
         sources: list[tuple[OperandSource, int]] = []
         for number, operand in enumerate(node.operands):
             if isinstance(operand, Constant):
@@ -145,7 +158,7 @@ class Emitter:
         elif isinstance(step, Entry):
             self._put(self.fabric.port_place(step.port), step.time, True)
         elif isinstance(step, Copy):
-            fields: dict[str, object] = {"operation": Operation.PASS}
+            fields = self._computation(Operation.PASS)
             if step.source == REGISTER:
                 fields["a"] = OperandSource.REGISTER
                 fields["a_register"] = self._register(net, step.place, step.hold)
@@ -158,6 +171,11 @@ class Emitter:
 
     def _initial(self) -> None:
         graph = self.mapping.graph
+        self.program.head_latency = latency(self.pea, Operation.PASS)
+        if graph.outer:
+            # What the round before made last must not come after the initial value of the next.
+            made = [self.mapping.latency(node.name) for node in graph.of_role(Role.COMPUTE)]
+            self.program.head_latency = max(made, default=self.program.head_latency)
         for users in self.mapping.users.values():
             for _, use in users:
                 if use.distance and (use.initial or graph.outer):
@@ -188,7 +206,8 @@ def assemble(program: Program, pea: PeaConfig, interval: int, name: str, number:
     Raises:
         TaskError: the array lacks slots, stages or operations.
     """
-    head = program.head_length(pea)
+    head = program.head_length
+    early = pea.has_early and program.head_latency == latency(pea, Operation.PASS)
     assembler = Assembler(
         pea,
         name,
@@ -201,7 +220,11 @@ def assemble(program: Program, pea: PeaConfig, interval: int, name: str, number:
     for (row, column), values in program.initial.items():
         for slot, (register, value) in enumerate(sorted(values.items())):
             write = Instruction(
-                Operation.PASS, OperandSource.CONSTANT, constant=value, destination=register
+                Operation.PASS,
+                OperandSource.CONSTANT,
+                constant=value,
+                destination=register,
+                early=early,
             )
             assembler.place(row, column, slot, write)
     for (row, column, slot), fields in program.instructions.items():

@@ -41,7 +41,8 @@ class Facts:
     done: (node, PE, time) of COMPUTE nodes. bound: (node, port, time) of LOAD and STORE nodes.
     result, again, moved: (net, PE, direction, time): a value on a link, from its maker, from a
     PASS, or forwarded. turned: ``route`` takes it from a link, read: from a register. copied: a
-    PASS takes it. kept: it can be read from a register. seen: a predicate bit can be used.
+    PASS takes it. kept: it can be read from a register. written: (node or net, PE, time of the
+    instruction): the result goes to a register. seen: a predicate bit can be used.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Facts:
         self.read: dict[tuple[Net, Place, int], Literal] = {}
         self.copied: dict[tuple[Net, Place, int], Literal] = {}
         self.kept: dict[tuple[Net, Place, int], Literal] = {}
+        self.written: dict[tuple[object, Place, int], Literal] = {}
         self.seen: dict[tuple[str, Place, int], Literal] = {}
         rows, columns = min(side, pea.rows), min(side, pea.columns)
         self.places: list[Place] = [(r, c) for r in range(rows) for c in range(columns)]
@@ -127,13 +129,27 @@ class Facts:
             slot = time % self.interval
             self.share_named(literal, ("stage", slot, place), self.fabric.stage(time))
 
-    def issue(self, literal: Literal, place: Place, time: int, cycles: int) -> None:
-        """The literal is an instruction of its own, whose result lands ``cycles`` later."""
+    def issue(self, literal: Literal, place: Place, time: int) -> None:
+        """The literal is an instruction of its own."""
         if not self.relaxed.slots:
             self.share(literal, "issue", time % self.interval, place)
-            if not self.uniform:
-                self.share(literal, "landing", (time + cycles) % self.interval, place)
         self.gate(literal, place, time)
+
+    def writes(
+        self, instruction: Literal, value: object, place: Place, time: int, cycles: int
+    ) -> Literal:
+        """The result of the instruction of ``time`` is written to a register ``cycles`` later.
+
+        A PE writes one a cycle, which says nothing where all take equally long.
+        """
+        if self.uniform:
+            return instruction
+        key = (value, place, time)
+        if key not in self.written:
+            literal = self.written[key] = self.new()
+            self.needs(literal, [instruction])
+            self.share(literal, "write", (time + cycles) % self.interval, place)
+        return self.written[key]
 
     # -- where values come in --------------------------------------------------------------
 

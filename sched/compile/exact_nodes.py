@@ -50,7 +50,7 @@ class Nodes:
             for place in facts.places:
                 if able[place]:
                     literal = facts.done[node.name, place, time] = facts.new()
-                    facts.issue(literal, place, time, facts.latency(node.name))
+                    facts.issue(literal, place, time)
                     options.append(literal)
         return options
 

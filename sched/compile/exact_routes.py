@@ -65,9 +65,11 @@ class Routes:
         before = (net, place, time - 1)
         supports = []
         if made in facts.done:
-            supports.append(facts.done[made])
+            cycles = facts.latency(net[0])
+            supports.append(facts.writes(facts.done[made], net[0], place, made[2], cycles))
         if copied in facts.copied:
-            supports.append(facts.copied[copied])
+            cycles = facts.copy_latency
+            supports.append(facts.writes(facts.copied[copied], net, place, copied[2], cycles))
         if before in facts.kept:
             supports.append(facts.kept[before])
         if supports:
@@ -134,7 +136,7 @@ class Routes:
         if supports:
             literal = facts.copied[net, place, time] = facts.new()
             facts.needs(literal, supports)
-            facts.issue(literal, place, time, facts.copy_latency)
+            facts.issue(literal, place, time)
 
     def _leave(self, net: Net, store: str) -> None:
         """A store's word is on an edge link when it leaves."""

@@ -41,6 +41,7 @@ class Solution:
         self._moved = {key for key, literal in facts.moved.items() if holds(literal)}
         self._turned = {key for key, literal in facts.turned.items() if holds(literal)}
         self._copied = {key for key, literal in facts.copied.items() if holds(literal)}
+        self._written = {key for key, literal in facts.written.items() if holds(literal)}
         self._kept = {key for key, literal in facts.kept.items() if holds(literal)}
         self._done = [key for key, literal in facts.done.items() if holds(literal)]
         self._bound = [key for key, literal in facts.bound.items() if holds(literal)]
@@ -135,15 +136,19 @@ class Solution:
         assert (net, place, time) in self._kept
         while True:
             made = time - self.latency(net[0]) + net[1] * self.facts.interval
-            if self._places.get(net[0]) == (place, made):
+            if self._places.get(net[0]) == (place, made) and self._writes(net[0], place, made):
                 steps.append(Hold(place, time))
                 return time
             copied = time - self.facts.copy_latency
-            if (net, place, copied) in self._copied:
+            if (net, place, copied) in self._copied and self._writes(net, place, copied):
                 self._copy(net, place, copied, steps)
                 steps.append(Hold(place, time))
                 return time
             time -= 1
+
+    def _writes(self, value: object, place: Place, time: int) -> bool:
+        """Whether the result of an instruction goes to a register."""
+        return self.facts.uniform or (value, place, time) in self._written
 
     def _copy(self, net: Net, place: Place, time: int, steps: list[Step]) -> None:
         source, hold = self._take(net, place, time, steps)

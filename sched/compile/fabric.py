@@ -7,7 +7,8 @@ slot. A *step* is what a route does at one place and time; each takes its resour
   the instruction that puts it there.
 - ``Turn``: an instruction's ``route`` chooses a value for output links.
 - ``Copy``: a PASS takes a value in and gives it again as many cycles later as a PASS takes.
-- ``Hold``: a value is written to a register.
+- ``Hold``: a value is written to a register. A PE writes one register a cycle: this is all that
+  results of different latency which land together, each on links of its own, must share.
 - ``Entry``: a word enters from a stream.
 
 Times are those of the iteration that uses the value, counted from the iteration's first cycle.
@@ -123,7 +124,6 @@ class Fabric:
         self.rows, self.columns = pea.rows, pea.columns
         shape = (interval, self.rows, self.columns)
         self.issue = np.zeros(shape, bool)
-        self.landing = np.zeros(shape, bool)
         self.turn = np.zeros(shape, bool)
         self.link = np.zeros((*shape, 4), bool)
         self.select = np.zeros((*shape, 4), bool)
@@ -131,6 +131,7 @@ class Fabric:
         self.conditional = np.zeros(shape, bool)
         self.second_register = np.zeros(shape, bool)
         self.register_turn = np.zeros(shape, bool)
+        self.written = np.zeros(shape, bool)
         self.registers: dict[Place, dict[object, Register]] = {}
         self._gates: dict[tuple[int, int, int], dict[object, tuple[int, int]]] = {}
         self.owners: dict[tuple[object, ...], object] = {}
@@ -190,32 +191,25 @@ class Fabric:
             del owners[owner]
         self.gate[key] = min((one for _, one in owners.values()), default=-1)
 
-    def take_issue(self, place: Place, time: int, owner: object, cycles: int) -> None:
-        """Issue an instruction whose result lands ``cycles`` later: one result a cycle does.
+    def take_issue(self, place: Place, time: int, owner: object) -> None:
+        """Issue an instruction.
 
         Raises:
-            ConflictError: the slot is taken or has another stage, or another result lands then.
+            ConflictError: the slot is taken or has another stage.
         """
         key = (time % self.interval, *place)
-        lands = ((time + cycles) % self.interval, *place)
-        if self.issue[key] or self.landing[lands]:
+        if self.issue[key]:
             raise ConflictError
         self.take_gate(place, time, owner)
-        self.issue[key] = self.landing[lands] = True
-        self.owners[("issue", *key)] = self.owners[("landing", *lands)] = owner
+        self.issue[key] = True
+        self.owners[("issue", *key)] = owner
 
-    def free_issue(self, place: Place, time: int, owner: object, cycles: int) -> None:
+    def free_issue(self, place: Place, time: int, owner: object) -> None:
         """Undo :meth:`take_issue`."""
         key = (time % self.interval, *place)
-        lands = ((time + cycles) % self.interval, *place)
-        self.issue[key] = self.landing[lands] = False
-        del self.owners[("issue", *key)], self.owners[("landing", *lands)]
+        self.issue[key] = False
+        del self.owners[("issue", *key)]
         self.free_gate(place, time, owner)
-
-    def blocked(self, time: int, cycles: int) -> NDArray[np.bool_]:
-        """The PEs that cannot issue an instruction of so many cycles."""
-        interval = self.interval
-        return self.issue[time % interval] | self.landing[(time + cycles) % interval]
 
     def take(self, step: Step, net: Net) -> None:
         """Take the resources of a step.
@@ -244,7 +238,7 @@ class Fabric:
             self.turn[key] = True
             self.owners[("turn", *key)] = (net, step)
         elif isinstance(step, Copy):
-            self.take_issue(step.place, step.time, (net, step), self.copy_latency)
+            self.take_issue(step.place, step.time, (net, step))
         elif isinstance(step, Entry):
             self.take_gate(self.port_place(step.port), step.time, (net, step))
 
@@ -264,7 +258,7 @@ class Fabric:
             self.turn[key] = False
             del self.owners[("turn", *key)]
         elif isinstance(step, Copy):
-            self.free_issue(step.place, step.time, (net, step), self.copy_latency)
+            self.free_issue(step.place, step.time, (net, step))
         elif isinstance(step, Entry):
             self.free_gate(self.port_place(step.port), step.time, (net, step))
 
@@ -282,10 +276,14 @@ class Fabric:
         """Keep ``value``, readable from ``start`` on, in a register until it is read at ``time``.
 
         Raises:
-            ConflictError: the PE has too few registers.
+            ConflictError: the PE has too few registers, or writes another in the same cycle.
         """
         held = self.registers.setdefault(place, {})
+        slot = (start % self.interval, *place)
+        if value not in held and self.written[slot]:
+            raise ConflictError
         register = held.setdefault(value, Register(start))
+        self.written[slot] = True
         register.reads[reader] = time
         register.carried += carried
         if time - start >= self.interval or colour(held, self.interval, self.pea.registers) is None:
@@ -302,6 +300,7 @@ class Fabric:
         register.carried -= carried
         if not register.reads:
             del held[value]
+            self.written[(register.start % self.interval, *place)] = False
 
     def register_room(self) -> NDArray[np.bool_]:
         """For each PE, whether a register is surely free."""

@@ -82,10 +82,10 @@ class Prices:
             register_turn=np.where(blocked, taken + history.turn, turn),
             issue=np.where(
                 capable(fabric.pea, Operation.PASS),
-                price(_busy(fabric), COPY_COST, history.issue),
+                price(fabric.issue, COPY_COST, history.issue),
                 NEVER,
             ),
-            room=np.where(fabric.register_room(), HOLD_COST, taken),
+            room=np.where(fabric.register_room() & ~fabric.written, HOLD_COST, taken),
             taken=taken,
         )
 
@@ -95,11 +95,6 @@ class Prices:
             return np.full(fabric.gate.shape[1:], NEVER)
         gate = fabric.gate[time % fabric.interval]
         return np.where((gate == -1) | (gate == fabric.stage(time)), 0.0, self.taken)
-
-
-def _busy(fabric: Fabric) -> NDArray[np.bool_]:
-    """The slots in which no copy can be issued."""
-    return fabric.issue | np.roll(fabric.landing, -fabric.copy_latency, axis=0)
 
 
 class History:
@@ -223,7 +218,8 @@ class Flood:
             landing = self.landing[k + latency]
             if self.sources.links_only:
                 return
-            np.minimum(landing, copied + prices.room, out=landing)
+            ready = (slot + latency) % interval
+            np.minimum(landing, copied + prices.room[ready], out=landing)
 
     def arrival(self, place: Place, time: int) -> Arrival | None:
         """The cheapest way to take the value at a PE and time; None if there is none."""

@@ -8,7 +8,7 @@ from .graph import Node, Role
 
 def latency(pea: PeaConfig, operation: Operation) -> int:
     """Cycles from the issue of an operation to the first in which its result can be used."""
-    return pea.pipeline_stages
+    return pea.latency(operation)
 
 
 def node_latency(pea: PeaConfig, node: Node) -> int:

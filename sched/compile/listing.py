@@ -19,7 +19,7 @@ def listing(compiled: Compiled) -> str:
         f"kernel {compiled.graph.name}: interval {compiled.interval} "
         f"(bound {compiled.bound}: {compiled.bounds[0].resource}), by {compiled.method}",
         f"stages {program.stages}, trips beyond the iterations {program.early}, "
-        f"head {program.head_length(compiled.pea)}, flush {program.flush}",
+        f"head {program.head_length}, flush {program.flush}",
         "",
         "streams",
     ]

@@ -139,7 +139,7 @@ class Mapping:
         guarded = node.predicate is not None and node.operation is not Operation.SELECT
         if guarded and fabric.register_turn[key]:
             raise ConflictError
-        fabric.take_issue(place, time, node.name, self.latency(node.name))
+        fabric.take_issue(place, time, node.name)
         fabric.conditional[key] = guarded
         self.places[node.name] = (place, time)
         self._did(lambda: self._displace(node.name))
@@ -148,7 +148,7 @@ class Mapping:
         place, time = self.places.pop(name)
         key = (time % self.interval, *place)
         self.fabric.conditional[key] = False
-        self.fabric.free_issue(place, time, name, self.latency(name))
+        self.fabric.free_issue(place, time, name)
 
     def bind(self, name: str, port: int, time: int) -> None:
         """Give a LOAD or STORE its port and time; whether the port is free is the caller's."""

@@ -39,7 +39,7 @@ class RouteSearch:
         for k in range(len(total)):
             time = first + k
             slot = time % self.interval
-            blocked = fabric.blocked(time, self.latency(node.name))
+            blocked = fabric.issue[slot]
             if node.predicate is not None and node.operation is not Operation.SELECT:
                 blocked = blocked | fabric.register_turn[slot]
             total[k] = np.where(blocked, self.prices.taken, 0.0) + self.history.issue[slot]
@@ -145,7 +145,8 @@ class RouteSearch:
             hold = Hold(place, ready)
             held = ("value", use.producer) in self.fabric.registers.get(place, {})
             if not sources.links_only:
-                sources.landing[k, row, column] = 0.0 if held else self.prices.room[place]
+                room = self.prices.room[(ready % self.interval, *place)]
+                sources.landing[k, row, column] = 0.0 if held else room
                 sources.trails["landing", place, ready] = (hold,)
             if use.distance == 0:
                 self._results(sources, place, time, sources.latency, ())
@@ -177,7 +178,7 @@ class RouteSearch:
             slot, ready = (first + k) % interval, (first + k + latency) % interval
             hop = self.prices.select[slot] + self.prices.link[ready]
             sources.link[k + latency] = cost[k][..., None] + hop
-            sources.landing[k + latency] = cost[k] + self.prices.room
+            sources.landing[k + latency] = cost[k] + self.prices.room[ready]
 
     def _existing(self, sources: Sources, net: tuple[str, int], last: int) -> None:
         """Sources along the routes that the value has already."""
@@ -200,7 +201,7 @@ class RouteSearch:
                 key = (min(ready, last) - first, *step.place)
                 free = not sources.links_only and first <= ready <= last
                 if free and sources.landing[key] > HOLD_COST:
-                    sources.landing[key] = self.prices.room[step.place]
+                    sources.landing[key] = self.prices.room[(ready % self.interval, *step.place)]
                     sources.trails["landing", step.place, ready] = (*trail, Hold(step.place, ready))
             elif isinstance(step, Turn):
                 self._turned(sources, step, trail, last)

@@ -8,13 +8,14 @@ failures it begins anew with another draw of the costs.
 
 import time as clock
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
-from .fabric import REGISTER, Copy, Entry, Net, Place, Step, Turn, Wire
+from .fabric import REGISTER, Copy, Entry, Hold, Net, Place, Step, Turn, Wire
 from .flood import Prices
 from .graph import Node, Role, Use
-from .mapping import Mapping
+from .mapping import Mapping, Sink
 from .order import PlacingOrder
 from .placement import Placement
 from .problem import Problem
@@ -211,11 +212,24 @@ class Attempt(Placement):
             if self._holders(("issue", step.time % interval, *step.place), found):
                 self.history.more(self.history.issue, (step.time % interval, *step.place))
             self._gate_holders(step.place, step.time, found)
+        elif isinstance(step, Hold):
+            self._writers(step, net, found)
         elif isinstance(step, Entry):
             other = self.ports.holder(step.port, step.time)
             if other is not None and other != net[0]:
                 found |= {sink for sink, _ in self.mapping.users[other]}
             self._gate_holders(self.fabric.port_place(step.port), step.time, found)
+
+    def _writers(self, hold: Hold, net: Net, found: set[tuple[str, int]]) -> None:
+        """Those for whom another register is written in the cycle of a hold."""
+        own, start, _ = self.mapping.register_of(net, hold)
+        for value, register in self.fabric.registers.get(hold.place, {}).items():
+            if value != own and (register.start - start) % self.interval == 0:
+                for other, reader in register.reads:
+                    if isinstance(reader, Step):
+                        self._sinks_of((other, reader), found)
+                    else:
+                        found.add(cast(Sink, reader))
 
     def _holders(self, resource: tuple[object, ...], found: set[tuple[str, int]]) -> bool:
         owner = self.fabric.owners.get(resource)

@@ -16,6 +16,7 @@ from octopus.sched.compile.compiler import Compiled, bounds_of, compile_graph
 from octopus.sched.compile.dot import parse_dot
 from octopus.sched.compile.errors import CompileError
 from octopus.sched.compile.exact import solve
+from octopus.sched.compile.fabric import ConflictError, Fabric
 from octopus.sched.compile.graph import Access, Constant, Graph, Node, Role, Use
 from octopus.sched.compile.listing import listing
 from octopus.sched.compile.lower import lower
@@ -74,19 +75,22 @@ def test_dot_errors(text, message):
         parse_dot(text, "g")
 
 
-def chain(operations, distance, initial=0):
-    """A recurrence through some additions, ``distance`` iterations long."""
+def chain(operations, distance, initial=0, last=Operation.ADD):
+    """A recurrence through some additions, ``distance`` iterations long; ``last`` ends it."""
     graph = Graph("chain")
     graph.add(Node("x", Role.LOAD, access=Access("x")))
     value = Use(f"add{operations - 1}", distance, initial)
     for number in range(operations):
         operands = (value, Use("x"))
-        value = graph.add(Node(f"add{number}", Role.COMPUTE, Operation.ADD, operands))
+        operation = last if number == operations - 1 else Operation.ADD
+        value = graph.add(Node(f"add{number}", Role.COMPUTE, operation, operands))
     graph.add(Node("y", Role.STORE, operands=(value,), access=Access("y")))
     return graph
 
 
-@pytest.mark.parametrize(("operations", "distance", "bound"), [(1, 1, 2), (3, 1, 6), (3, 2, 4)])
+@pytest.mark.parametrize(
+    ("operations", "distance", "bound"), [(2, 1, 2), (3, 1, 3), (3, 2, 2), (12, 1, 12)]
+)
 def test_recurrence_bound(operations, distance, bound):
     lowered = lower(chain(operations, distance), PEA)
     found = recurrence_bound(lowered, PEA)
@@ -198,11 +202,38 @@ def test_the_exact_method_leaves_out_words_that_nobody_takes():
     assert not loads & {"unused", "gone", "far"} and loads
 
 
-def test_the_exact_method_proves():
-    """A recurrence of two additions takes four cycles, never three."""
-    graph = lower(chain(2, 1), PEA)
-    found = solve(Problem(graph, PEA, 3, PEA.stages), 5.0)
+@pytest.mark.parametrize(("stages", "simple"), [(2, 1), (4, 1), (6, 1), (6, 2), (3, 3)])
+def test_a_recurrence_takes_what_its_operations_take(stages, simple):
+    pea = PEA.model_copy(update={"pipeline_stages": stages, "simple_latency": simple})
+    graph = chain(3, 1, last=Operation.MUL)
+    compiled = compile_graph(graph, pea)
+    assert compiled.interval == compiled.bound == 2 * simple + stages
+
+
+@pytest.mark.parametrize(
+    ("simple", "last", "interval"),
+    [(2, Operation.ADD, 3), (1, Operation.MUL, 2), (1, Operation.ADD, 1)],
+)
+def test_the_exact_method_proves(simple, last, interval):
+    """A recurrence of two operations takes four cycles, three or two, never one less."""
+    pea = PEA.model_copy(update={"simple_latency": simple})
+    graph = lower(chain(2, 1, last=last), pea)
+    found = solve(Problem(graph, pea, interval, pea.stages), 5.0)
     assert found.mapping is None and found.proven
+
+
+def test_a_pe_writes_one_register_a_cycle():
+    fabric = Fabric(PEA, 4, 1)
+    fabric.read_register((0, 0), "product", 3, ("user",), 5)
+    fabric.read_register((0, 0), "product", 3, ("other",), 6)
+    with pytest.raises(ConflictError):
+        fabric.read_register((0, 0), "sum", 7, ("user",), 8)
+    fabric.read_register((0, 1), "sum", 7, ("user",), 8)
+    fabric.forget_read((0, 0), "product", ("user",))
+    with pytest.raises(ConflictError):
+        fabric.read_register((0, 0), "sum", 7, ("user",), 8)
+    fabric.forget_read((0, 0), "product", ("other",))
+    fabric.read_register((0, 0), "sum", 7, ("user",), 8)
 
 
 def test_the_exact_method_builds_no_model_that_would_be_late():
@@ -237,8 +268,8 @@ def test_operations_go_where_they_can_be_done():
 
 def test_context_slots_bound_the_interval():
     few = PEA.model_copy(update={"context_slots": 4})
-    with pytest.raises(CompileError, match=r"of 6 at least .*the array has 4 context slots"):
-        compile_graph(chain(3, 1), few)
+    with pytest.raises(CompileError, match=r"of 5 at least .*the array has 4 context slots"):
+        compile_graph(chain(5, 1), few)
 
 
 def test_within_an_iteration_nothing_depends_on_itself():

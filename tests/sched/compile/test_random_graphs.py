@@ -15,10 +15,14 @@ from octopus.hw.layouts.descriptor import Status
 from octopus.verify.bench.random_graphs import random_arrays, random_task
 from octopus.verify.bench.tbu_tasks import run_golden
 
+LATENCIES = [(1, 1), (2, 1), (3, 2), (3, 3), (6, 1)]
+"""``pipeline_stages`` and ``simple_latency``."""
 
-def sized(rows, columns, latency):
+
+def sized(rows, columns, latency, simple=1):
     config = OctopusConfig.load("default")
-    array = {"rows": rows, "columns": columns, "pipeline_stages": latency, "context_slots": 32}
+    array = {"rows": rows, "columns": columns, "context_slots": 32}
+    array |= {"pipeline_stages": latency, "simple_latency": simple}
     unit = config.task_block_unit.model_copy(update={"descriptor_words": 512})
     pea = config.pea.model_copy(update=array)
     return config.model_copy(update={"pea": pea, "task_block_unit": unit})
@@ -30,10 +34,10 @@ def sized(rows, columns, latency):
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(st.integers(0, 1 << 32), st.sampled_from([(4, 4), (3, 3)]), st.integers(1, 3))
-def test_graphs_do_what_they_mean(seed, size, latency):
+@given(st.integers(0, 1 << 32), st.sampled_from([(4, 4), (3, 3)]), st.sampled_from(LATENCIES))
+def test_graphs_do_what_they_mean(seed, size, latencies):
     source = random.Random(seed)
-    config = sized(*size, latency)
+    config = sized(*size, *latencies)
     task = random_task(source, operations=5, attempts=2)
     arrays = random_arrays(task, source)
     expected, _ = task.reference(*arrays)
