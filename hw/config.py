@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from .layouts.features import FEATURE_SETS, Features, features_of
 from .layouts.instruction import SIMPLE_OPERATIONS, Operation
@@ -32,6 +33,9 @@ MAXIMUM_NAME = 48
 """Characters of a configuration's name: it is part of names of modules and files."""
 
 PRESETS = ("tiny", "ulx3s", "default", "scale")
+
+ABOVE_ANOTHER = "above_another"
+"""The type of an error in which a field's limit is another field."""
 
 
 class ConfigurationError(ValueError):
@@ -151,7 +155,9 @@ class PeaConfig(_Section):
     def _not_above_pipeline(cls, value: int, info: ValidationInfo) -> int:
         stages = info.data.get("pipeline_stages", value)
         if value > stages:
-            raise ValueError(f"at most pipeline_stages, which is {stages}")
+            raise PydanticCustomError(
+                ABOVE_ANOTHER, "at most pipeline_stages, which is {stages}", {"stages": stages}
+            )
         return value
 
     @field_validator("operations", "features")
@@ -356,7 +362,8 @@ def _describe(error: ValidationError) -> str:
         return f"{field} is not a known field"
     if not field:
         return message
-    return f"{field} is {first['input']!r}; allowed: {_range(field) or message}"
+    allowed = message if first["type"] == ABOVE_ANOTHER else _range(field) or message
+    return f"{field} is {first['input']!r}; allowed: {allowed}"
 
 
 def _range(field: str) -> str | None:
