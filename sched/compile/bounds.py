@@ -90,7 +90,8 @@ def _ports(graph: Graph, role: Role, ports: int, what: str) -> Bound:
             kinds[key] = kinds.get(key, 0) + 1
     interval = max([1, *words.values()])
     shared = sum(kinds.values())
-    if shared and ports > taken:
+    # Words of different kinds never share a port, in no interval.
+    if shared and ports - taken >= len(kinds):
         while sum(_ceil(count, interval) for count in kinds.values()) > ports - taken:
             interval += 1
     elif shared or taken > ports:

@@ -21,7 +21,7 @@ from .kernel_text import kernel_of
 from .random_programs import Program, ProgramMaker
 from .tbu_tasks import run_golden
 
-SHAPES = [(4, 4), (3, 3), (2, 2), (4, 4), (1, 1), (4, 2), (3, 5), (6, 6), (8, 8)]
+SHAPES = [(4, 4)] * 8 + [(3, 3), (2, 2), (4, 2), (3, 5)] * 2 + [(1, 1), (6, 6), (8, 8)]
 STAGES = [8, 8, 4, 2, 1, 3, 5]
 LENGTHS = [1, 2, 3, 5, 9, 40]
 VALUES = [0, 1, 2, 3, -1, -2, 7, 255, -(1 << 31), (1 << 31) - 1]
@@ -77,7 +77,7 @@ def random_config(seed: int) -> OctopusConfig:
         "columns": columns,
         "pipeline_stages": source.randint(1, 6),
         "stages": source.choice(STAGES),
-        "context_slots": 32,
+        "context_slots": 16,
     }
     unit = config.task_block_unit.model_copy(update={"descriptor_words": 512})
     pea = config.pea.model_copy(update=array)

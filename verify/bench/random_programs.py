@@ -15,6 +15,9 @@ OPERATORS = ["+", "-", "*", "&", "|", "^"]
 COMPARISONS = ["<", "<=", ">", ">=", "==", "!="]
 HEADS = ["range(n)"] * 6 + ["range(0, n)", "range(1, n)", "range(n - 1, -1, -1)"]
 HEADS += ["range(0, n, 2)", "reversed(range(n))", "range(n - 1)"]
+PARTIAL = ("range(1, n)", "range(0, n, 2)", "range(n - 1)")
+"""Heads whose loops leave parts of what they store to alone."""
+
 SPACE = "    "
 
 
@@ -66,7 +69,8 @@ class ProgramMaker:
         self.inputs = {"x": "int32", "z": source.choice(["int32", "int32", "int8"])}
         self.nest = source.choice([1, 1, 1, 1, 2, 2, 3])
         self.length, self.room = length, size
-        self.appended = source.random() < 0.2
+        self.appended = self.nest == 1 and source.random() < 0.25
+        self.whole = True
         self.stored: set[str] = set()
 
     def chance(self, probability: float) -> bool:
@@ -88,7 +92,7 @@ class ProgramMaker:
         parameters += [f"{name}: Count" for name in counts]
         head = ["@kernel", f"def program({', '.join(parameters)}, K, taps):"]
         text = "\n".join([*head, *self.lines]) + "\n"
-        started = {name for name in outputs if name == "w" or self.chance(0.5)}
+        started = {name for name in outputs if name == "w" or not self.whole or self.chance(0.5)}
         words = max(2 * self.length, 8) + 4
         for count in ("m", "l"):
             words *= counts.get(count, 1)
@@ -129,6 +133,7 @@ class ProgramMaker:
         head = f"range({count})"
         if count == "n" and self.nest == 1:
             head = self.random.choice(HEADS)
+            self.whole = head not in PARTIAL
         self.line(f"for {variable} in {head}:", indent)
         inner = scope.copy()
         inner.loops.append(variable)
@@ -143,7 +148,7 @@ class ProgramMaker:
             if self.chance(0.2):
                 self.statement(inner, deeper, 1)
             self.nested(inner, others, deeper)
-            if self.chance(0.5):
+            if self.chance(0.5) and "w" not in self.stored:
                 self.line(f"w[{variable}] = {self.value(inner, 1)}", deeper)
                 self.stored.add("w")
             elif self.chance(0.2):
@@ -160,12 +165,14 @@ class ProgramMaker:
             place = f"({place}) * {count} + {variable}"
         if self.nest == 1 and self.chance(0.15):
             place = self.random.choice(["n - 1 - i", "2 * i", "i + 1", "i - 1"])
+            self.whole = False
         self.line(f"y[{place}] = {self.value(scope, 2)}", indent)
         if self.appended and "w" not in self.stored:
             self.append(scope, indent)
         if self.nest == 1 and self.chance(0.08):
             self.line(f"if {self.condition(scope, 1)}:", indent)
             self.line("break", indent + SPACE)
+            self.whole = False
         if self.chance(0.2):
             self.statement(scope, indent, 1)
 
@@ -247,6 +254,7 @@ class ProgramMaker:
         self.statement(inner, indent + SPACE, depth - 1)
         if self.nest == 1 and not scope.unrolled and self.chance(0.06):
             self.line(self.random.choice(["break", "continue"]), indent + SPACE)
+            self.whole = False
         if self.chance(0.2):
             self.line(f"elif {self.condition(scope, 1)}:", indent)
             self.statement(scope.copy(), indent + SPACE, depth - 1)
@@ -286,6 +294,8 @@ class ProgramMaker:
             "a = unknown",
         ]
         text = self.random.choice(forms)
+        if self.appended and text.startswith("w["):
+            text = "pass"
         if text.startswith("w["):
             text = text.replace("w[", "w[7 & ").replace("] = 1", "] = 1")
             self.stored.add("w")
