@@ -15,6 +15,7 @@ from .library import Block, ModuleLibrary, mark_used
 from .module_cache import KeptModule, ModuleCache, key_of, plain
 from .targets import TARGETS, Target
 from .verilog_text import wrap_file
+from .wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -27,28 +28,35 @@ class EmittedModule:
     text: Verilog source.
     parameters: what distinguishes it from other modules of its class.
     instances: how often the whole design instantiates it.
+    block: name of its class.
+    wiring: what its borders connect, if that was asked for.
     """
 
     name: str
     text: str
     parameters: dict[str, Any]
     instances: int
+    block: str = ""
+    wiring: Wiring | None = None
 
 
-def emit(top: Block, cache: ModuleCache | None = None) -> list[EmittedModule]:
+def emit(
+    top: Block, cache: ModuleCache | None = None, wirings: bool = False
+) -> list[EmittedModule]:
     """Convert ``top`` and every distinct block below it; children come before parents.
 
     Parameters
     ----------
     cache: where modules converted before are found and new ones are kept; default: the user's
         cache. What emissions give does not depend on it.
+    wirings: find out what the borders of each module connect, too.
 
     Raises:
         amaranth._toolchain.yosys.YosysError: Yosys refused the converted design (a defect of ours).
     """
     modules: dict[str, KeptModule] = {}
     with _without_garbage_collection():
-        _make(top, ModuleCache() if cache is None else cache, modules)
+        _make(top, ModuleCache() if cache is None else cache, modules, wirings)
     children = {
         name: Counter({child: times for child, (_, times) in module.children.items()})
         for name, module in modules.items()
@@ -56,9 +64,14 @@ def emit(top: Block, cache: ModuleCache | None = None) -> list[EmittedModule]:
     order = _children_first(top.module_name, children)
     counts = _count_instances(order, children)
     return [
-        EmittedModule(name, modules[name].text, modules[name].parameters, counts[name])
+        _emitted(modules[name], counts[name])
         for name in order
     ]
+
+
+def _emitted(kept: KeptModule, instances: int) -> EmittedModule:
+    wiring = None if kept.wiring is None else Wiring.from_plain(kept.wiring)
+    return EmittedModule(kept.name, kept.text, kept.parameters, instances, kept.block, wiring)
 
 
 def write(
@@ -105,7 +118,9 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _make(top: Block, cache: ModuleCache, modules: dict[str, KeptModule]) -> None:
+def _make(
+    top: Block, cache: ModuleCache, modules: dict[str, KeptModule], wirings: bool
+) -> None:
     """Put the modules of ``top`` and of all blocks below it into ``modules``, by name."""
     library = ModuleLibrary()
     library.blocks[top.module_name] = top
@@ -115,20 +130,23 @@ def _make(top: Block, cache: ModuleCache, modules: dict[str, KeptModule]) -> Non
     children: dict[str, Counter[str]] = {}
     while waiting := [name for name in library.blocks if name not in keys]:
         for name in waiting:
-            keys[name] = key = key_of(library.blocks[name])
+            key = key_of(library.blocks[name])
+            keys[name] = key = f"{key}_wired" if key and wirings else key
             if key and (kept := cache.find(key)):
                 _take(kept, cache, modules)
                 continue
             library.instantiated = Counter()
             elaborated[name] = elaborate(library.blocks[name], library)
             children[name] = library.instantiated
-    texts = to_verilog(elaborated)
+    texts, borders = to_verilog(elaborated, wirings)
     new: dict[str, KeptModule] = {}
     for name in elaborated:
         below = {child: (keys[child] or "", times) for child, times in children[name].items()}
         parameters = plain(library.blocks[name].parameters)
         text = wrap_file(file_header(library.blocks[name]), texts[name])
-        modules[name] = KeptModule(name, text, parameters, below)
+        block = type(library.blocks[name]).__name__
+        border = borders[name].to_plain() if wirings else None
+        modules[name] = KeptModule(name, text, parameters, below, block, border)
         key = keys[name]
         if key and all(child for child, _ in below.values()):
             new[key] = modules[name]

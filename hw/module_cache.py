@@ -45,12 +45,15 @@ class KeptModule:
     ----------
     name, text, parameters: as in ``EmittedModule``, the parameters as JSON has them.
     children: key and number of instances of each module it instantiates, by name.
+    block, wiring: as in ``EmittedModule``, the wiring as JSON has it.
     """
 
     name: str
     text: str
     parameters: dict[str, Any]
     children: dict[str, tuple[str, int]]
+    block: str = ""
+    wiring: dict[str, Any] | None = None
 
 
 def key_of(block: Block) -> str | None:
@@ -110,7 +113,14 @@ class ModuleCache:
             os.utime(path)
             entry = json.loads(content)
             children = {name: (child, times) for name, (child, times) in entry["children"].items()}
-            return KeptModule(entry["name"], entry["text"], entry["parameters"], children)
+            return KeptModule(
+                entry["name"],
+                entry["text"],
+                entry["parameters"],
+                children,
+                entry["block"],
+                entry["wiring"],
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # not there, or not whole: it is made anew
 
