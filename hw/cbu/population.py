@@ -55,7 +55,8 @@ class InstancePopulation(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         cleared = Signal(range(self.instances))
-        m.d.sync += cleared.eq(cleared + 1)
+        with m.If(~self.ready):
+            m.d.sync += cleared.eq(cleared + 1)
         evaluated = self.made ^ self.ended
         counts = [
             self._count(m, "evaluated", evaluated, self.ended, self.evaluated_instance, cleared),

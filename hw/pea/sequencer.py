@@ -240,8 +240,9 @@ class Sequencer(Block):
                     m.d.sync += now.slot.eq(Mux(plan.rotates, plan.first_of_body, 0))
                 with m.If(flush_left == 1):
                     m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
-            with m.Default():  # idle or between runs
+            with m.Default():  # idle or between runs: nothing moves
                 m.d.sync += [now.phase.eq(Phase.IDLE), now.valid.eq(0), now.last.eq(0)]
+                m.d.sync += now.slot.eq(0)
 
         with m.If(turns.body):
             m.d.sync += [now.phase.eq(Phase.BODY), now.slot.eq(plan.first_of_body)]

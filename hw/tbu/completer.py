@@ -25,7 +25,7 @@ class Completer(Block):
     Ports
     -----
     task: stream in of ``task_layout``. completion: stream out of :class:`Completion`, registered.
-    now: in, 32 bits, the clock.
+    now: in, 32 bits, the clock, which goes on while ``occupied``: in, a dispatched task is here.
     finished: out, pulse, a task's descriptor slot is free. release: out, pulse, so is
     release_window.
 
@@ -39,6 +39,7 @@ class Completer(Block):
                 "task": In(stream.Signature(self.task_layout)),
                 "completion": Out(stream.Signature(Completion)),
                 "now": In(32),
+                "occupied": In(1),
                 "finished": Out(1),
                 "release": Out(1),
                 "release_window": Out(window_layout()),
@@ -49,7 +50,9 @@ class Completer(Block):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         completion, task = self.completion, self.task.payload
-        previous = Signal(32)  # cycles since the previous completion, saturated
+        # Cycles since the previous completion in which a task was here, saturated. The others do
+        # not matter: the task after them has been here for less than that.
+        previous = Signal(32)
         since_dispatch = Signal(32)
         m.d.comb += [
             self.task.ready.eq(~completion.valid | completion.ready),
@@ -61,7 +64,7 @@ class Completer(Block):
         reported = self.finished & ~task.prepared
         with m.If(reported):
             m.d.sync += previous.eq(0)
-        with m.Elif(~previous.all()):
+        with m.Elif(self.occupied & ~previous.all()):
             m.d.sync += previous.eq(previous + 1)
         with m.If(self.task.ready):
             m.d.sync += completion.valid.eq(reported)

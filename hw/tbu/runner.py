@@ -140,11 +140,9 @@ class Runner(Block):
                 m.d.comb += status.eq(Status.WATCHDOG)
         counted = ~first.replicate(32)
         array_cycles = (advances & counted) + (self.advance & self.running)
-        m.d.sync += [
-            first.eq(start),
-            cycles.eq((cycles & counted) + 1),
-            advances.eq(array_cycles),
-        ]
+        m.d.sync += [first.eq(start), advances.eq(array_cycles)]
+        with m.If(run_valid):  # without a run nothing moves
+            m.d.sync += cycles.eq((cycles & counted) + 1)
         with m.If(start):
             m.d.sync += [run.eq(incoming), run_valid.eq(1)]
         with m.Else():

@@ -36,6 +36,9 @@ from .window_scrubber import WindowScrubber
 
 Added = TypeVar("Added", bound=Block)
 
+STAGES = 27
+"""No more tasks are in the stages behind the queue: each holds one, most have one ahead of them."""
+
 OUTSTANDING_BURSTS = 8
 """Bursts a TBU may have under way at once."""
 
@@ -186,9 +189,8 @@ class TaskBlockUnit(Block):
         """What the stages are told beside the tasks: what comes next, what is free or outdated."""
         queue, loader, allocator = self.queue, self.loader, self.allocator
         runner, gate, completer = self.runner, self.gate, self.completer
-        now = Signal(32)
+        now, occupied = self._time(m)
         m.d.sync += [
-            now.eq(now + 1),
             # A cycle late: no harm, and it keeps the runner off the paths to the memory.
             self.fetcher.gentle.eq(runner.running),
             loader.gentle.eq(runner.running),
@@ -211,6 +213,7 @@ class TaskBlockUnit(Block):
             self.filler.verdict.eq(queue.verdict.verdict),
             self.fetcher.now.eq(now),
             completer.now.eq(now),
+            completer.occupied.eq(occupied),
             self.fetcher.finished.eq(completer.finished),
             allocator.release.eq(completer.release),
             allocator.release_window.eq(completer.release_window),
@@ -223,6 +226,21 @@ class TaskBlockUnit(Block):
             loader.forget.eq(self.regions_changed),
             allocator.forget.eq(self.regions_changed),
         ]
+
+    def _time(self, m: Module) -> tuple[Signal, Signal]:
+        """The clock that tasks are timed with, and whether one is here: without, it stands still.
+
+        Only differences within the stay of a task count, and a unit at rest has nothing that moves.
+        """
+        now, occupied = Signal(32), Signal()
+        inside = Signal(range(self.unit.descriptor_queue_depth + STAGES + 1))
+        taken = self.dispatch.valid & self.dispatch.ready
+        ended = self.completion.valid & self.completion.ready
+        m.d.sync += inside.eq(inside + taken - ended)
+        m.d.comb += occupied.eq(self.dispatch.valid | inside.any())
+        with m.If(occupied):
+            m.d.sync += now.eq(now + 1)
+        return now, occupied
 
     def _join_memory(self, m: Module) -> None:
         """Memory of the chip, descriptor buffer, scratchpad and its zeroing."""
