@@ -63,10 +63,7 @@ def emit(
     }
     order = _children_first(top.module_name, children)
     counts = _count_instances(order, children)
-    return [
-        _emitted(modules[name], counts[name])
-        for name in order
-    ]
+    return [_emitted(modules[name], counts[name]) for name in order]
 
 
 def _emitted(kept: KeptModule, instances: int) -> EmittedModule:
@@ -118,9 +115,7 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _make(
-    top: Block, cache: ModuleCache, modules: dict[str, KeptModule], wirings: bool
-) -> None:
+def _make(top: Block, cache: ModuleCache, modules: dict[str, KeptModule], wirings: bool) -> None:
     """Put the modules of ``top`` and of all blocks below it into ``modules``, by name."""
     library = ModuleLibrary()
     library.blocks[top.module_name] = top

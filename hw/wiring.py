@@ -67,7 +67,6 @@ class Wiring:
     used: frozenset[PortKey] = frozenset()
     reads_at_once: bool = False
 
-
     def to_plain(self) -> dict[str, Any]:
         """As JSON can have it; see :meth:`from_plain`."""
         sinks = [

@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "%s\n", dlerror());
         return 2;
     }
-    auto* create = find<void*(uint32_t, uint32_t)>(library, "octopus_create");
+    auto* create = find<void*(uint32_t, uint32_t, uint32_t)>(library, "octopus_create");
     auto* reset = find<void(void*, uint32_t)>(library, "octopus_reset");
     auto* cycles = find<uint64_t(void*)>(library, "octopus_cycles");
     auto* wait = find<int(void*, uint64_t)>(library, "octopus_wait");
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     const auto* end = word + bytes.size() / sizeof(uint32_t);
     std::vector<uint32_t> read(1 << 20);
 
-    void* chip = create(std::atoi(argv[2]), std::atoi(argv[3]));
+    void* chip = create(std::atoi(argv[2]), std::atoi(argv[3]), 1);
     reset(chip, 4);
     double start = seconds();
     uint64_t first = 0;

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +18,9 @@ from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import EmittedModule, emit, write
 from octopus.hw.library import Block
 
+from .engine.build import Target, build_parts, recipe
+from .engine.cuts import CUTS
+from .engine.partition import partition
 from .toolchain import (
     ToolchainError,
     environment,
@@ -50,6 +53,12 @@ HIERARCHICAL_INSTANCES = 8
 """Task Block Units from which the build is cut there, so that the block is compiled once."""
 
 
+PARTITIONED = "partitioned"
+WHOLE = "plain"
+ENGINES = (PARTITIONED, WHOLE)
+"""In parts, of which only those are evaluated that are not at rest; or Verilator's usual model."""
+
+
 @dataclass(frozen=True)
 class Features:
     """What a library can do beyond simulating.
@@ -57,11 +66,17 @@ class Features:
     trace: record FST (needs the headers of lz4 and zlib; slower). savable: save and restore its
     state (the whole chip is compiled in one piece: slow for a large one). optimised: by the C++
     compiler; without it the library is built sooner and simulates more slowly.
+    engine: how the chip is simulated, one of :data:`ENGINES`; see ``docs/simulation.md``.
     """
 
     trace: bool = False
     savable: bool = False
     optimised: bool = True
+    engine: str = PARTITIONED
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; allowed: {', '.join(ENGINES)}")
 
 
 PLAIN = Features()
@@ -121,6 +136,7 @@ def build_library(
     configuration: dict[str, Any],
     features: Features = PLAIN,
     progress: Progress = lambda step: None,
+    cuts: Iterable[str] = CUTS,
 ) -> Path:
     """The shared library of ``top``, built if it is not in the cache.
 
@@ -130,20 +146,26 @@ def build_library(
     configuration: goes into the manifest beside the Verilog.
     features: what it can do beyond simulating.
     progress: is told each step.
+    cuts: the classes of blocks that become parts of their own.
 
     Raises:
         ToolchainError: a program or header is missing, or the build failed (the message says
             where its log is).
     """
-    modules = emit(top)
-    folder = cache_folder() / f"{modules[-1].name}_{_content(modules, features)}"
+    in_parts = features.engine == PARTITIONED
+    modules = emit(top, wirings=in_parts)
+    folder = cache_folder() / f"{modules[-1].name}_{_content(modules, features, cuts)}"
 
     def make(work: Path, log: Path) -> None:
         tools = environment()
         if features.trace:
             _check_trace_headers(tools)
         write(modules, work / "verilog", configuration)
-        _compile(modules, work, log, features, tools, progress)
+        if in_parts:
+            target = Target(HARNESS, work / LIBRARY, features.trace, log)
+            build_parts(partition(modules, cuts), target, tools, progress)
+        else:
+            _compile(modules, work, log, features, tools, progress)
 
     return kept(folder, [LIBRARY], make, progress) / LIBRARY
 
@@ -155,19 +177,15 @@ def _generator_digest(config: OctopusConfig, features: Features) -> str:
     return _digest([*sources, config.model_dump_json(), version("amaranth"), *_recipe(features)])
 
 
-def _content(modules: list[EmittedModule], features: Features) -> str:
+def _content(modules: list[EmittedModule], features: Features, cuts: Iterable[str]) -> str:
     """A digest of everything that a library depends on."""
-    return _digest([*(module.text for module in modules), *_recipe(features)])
+    return _digest([*(module.text for module in modules), *cuts, *_recipe(features)])
 
 
 def _recipe(features: Features) -> list[str]:
     """How Verilog becomes a library."""
-    recipe = [HARNESS, Path(__file__)]
-    return [
-        *(path.read_text(encoding="utf-8") for path in recipe),
-        verilator_version(),
-        repr(features),
-    ]
+    sources = [path.read_text(encoding="utf-8") for path in (HARNESS, Path(__file__))]
+    return [*sources, *recipe(), verilator_version(), repr(features)]
 
 
 def _digest(parts: list[str]) -> str:

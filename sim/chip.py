@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.activity import ActivityMap, WordKind
 
-from .build import Features, Progress, build_chip
+from .build import PARTITIONED, Features, Progress, build_chip
 from .transport import BusError
 
 RESET_CYCLES = 4
@@ -35,8 +35,9 @@ FIRST_PIECE = 100
 """Cycles that are simulated at first, to learn how long they take."""
 
 FOR_EVER = (1 << 64) - 1
-_STATE_HEADER = b"verilatorsave"
-_SAVABLE = "make the chip with savable=True, and check the path"
+_STATE_HEADERS = (b"verilatorsave", b"octopus state")
+_SAVABLE = "allowed: a file that can be written, and a chip in parts or made with savable=True"
+_RESTORABLE = "allowed: what a chip of the same library saved, whole"
 AXI_RESPONSES = {-1: "no answer", 1: "EXOKAY", 2: "SLVERR", 3: "DECERR"}
 
 
@@ -68,7 +69,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     handle, word, words = ctypes.c_void_p, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)
     signatures: dict[str, tuple[object, list[object]]] = {
-        "create": (handle, [word, word]),
+        "create": (handle, [word, word, word]),
         "flits": (ctypes.POINTER(ctypes.c_uint64), [handle]),
         "words": (ctypes.POINTER(ctypes.c_uint64), [handle]),
         "destroy": (None, [handle]),
@@ -102,6 +103,7 @@ class Chip:
     library: what ``sim.build`` built.
     task_block_units, clusters: on the whole chip.
     activity_words: of its output ``activity``; those of the Task Block Units, unless told.
+    threads: that simulate it, if the library is of the partitioned engine. At most one a cluster.
     """
 
     def __init__(
@@ -110,12 +112,13 @@ class Chip:
         task_block_units: int,
         clusters: int,
         activity_words: int | None = None,
+        threads: int = 1,
     ) -> None:
         self._library = _load(library)
         self._piece = FIRST_PIECE
         self._units, self._clusters = task_block_units, clusters
         words = task_block_units if activity_words is None else activity_words
-        self._handle: int | None = self._library.octopus_create(words, clusters)
+        self._handle: int | None = self._library.octopus_create(words, clusters, threads)
         self.reset()
 
     @classmethod
@@ -126,22 +129,26 @@ class Chip:
         progress: Progress = lambda step: None,
         *,
         savable: bool = False,
+        engine: str = PARTITIONED,
+        threads: int = 1,
     ) -> Self:
         """The chip of ``config``; its library is built on first use and cached.
 
         Parameters
         ----------
         trace: be able to record FST. savable: be able to save and restore.
+        engine: how it is simulated, see :class:`Features`. threads: of the partitioned engine.
         progress: told the steps of a build.
 
         Raises:
             ToolchainError: the library could not be built.
         """
         return cls(
-            build_chip(config, Features(trace, savable), progress),
+            build_chip(config, Features(trace, savable, engine=engine), progress),
             config.task_block_units,
             config.clusters,
             ActivityMap(config.task_block_units, config.clusters).words,
+            threads,
         )
 
     def __enter__(self) -> Self:
@@ -210,7 +217,7 @@ class Chip:
         """Save the chip's state, clock and events to a file.
 
         Raises:
-            ValueError: the chip was made without ``savable``, or the file cannot be written.
+            ValueError: a plain chip was made without ``savable``, or the file cannot be written.
         """
         if not self._library.octopus_save(self._handle, str(path).encode()):
             raise ValueError(f"cannot save to {path}: {_SAVABLE}")
@@ -219,13 +226,14 @@ class Chip:
         """Take the state from a file that a chip of the same library saved.
 
         Raises:
-            ValueError: the chip was made without ``savable``, or the file cannot be read.
+            ValueError: the file is not whole, or not of this library, or a plain chip was made
+                without ``savable``.
         """
-        # Verilator ends the process on a file that is not its own.
+        # A plain library ends the process on a file that is not its own.
         if not _is_state(path) or not self._library.octopus_restore(
             self._handle, str(path).encode()
         ):
-            raise ValueError(f"cannot restore from {path}: {_SAVABLE}")
+            raise ValueError(f"cannot restore from {path}: {_RESTORABLE}")
 
     def write_register(self, address: int, value: int) -> None:
         """Write a 32-bit register over AXI4-Lite.
@@ -320,10 +328,10 @@ class Chip:
 
 
 def _is_state(path: Path) -> bool:
-    """Whether Verilator saved this file."""
+    """Whether a chip saved this file."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_STATE_HEADER)) == _STATE_HEADER
+            return file.read(max(map(len, _STATE_HEADERS))).startswith(_STATE_HEADERS)
     except OSError:
         return False
 

@@ -1,16 +1,22 @@
 // The Verilated chip behind a small C interface, so that Python never runs a cycle itself.
 //
 // Compiled with -DMODEL=V<name> -DMODEL_HEADER="V<name>.h"; with TRACE defined it can record
-// FST, with SAVABLE it can save and restore its state.
+// FST, with SAVABLE it can save and restore its state. With PARTS defined the model is the engine
+// of sim/engine, which has the same ports.
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <vector>
 
 #include MODEL_HEADER
 #include "verilated.h"
-#ifdef TRACE
+#if defined(TRACE) && defined(PARTS)
+#include "recorder.hpp"
+#elif defined(TRACE)
 #include "verilated_fst_c.h"
 #endif
 #ifdef SAVABLE
@@ -38,32 +44,54 @@ struct Event {
 };
 
 struct Chip {
+#ifdef PARTS
+    explicit Chip(uint32_t threads) : top(std::make_unique<MODEL>(threads)) {}
+    std::unique_ptr<MODEL> top;
+#else
+    explicit Chip(uint32_t) : top(std::make_unique<MODEL>(context.get())) {}
     std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
-    std::unique_ptr<MODEL> top = std::make_unique<MODEL>(context.get());
+    std::unique_ptr<MODEL> top;
+#endif
     uint64_t cycle = 0;
+    bool tallying = false;           // something was counted in the last cycle
     std::vector<uint32_t> activity;  // the words shown last
     std::vector<Event> events;
     std::vector<uint64_t> flits;  // that left by each link, kLinks a cluster
     std::vector<uint64_t> words;  // that TBUs moved, kWords a cluster
 #ifdef TRACE
+#ifdef PARTS
+    std::unique_ptr<octopus::Recorder> trace;
+#else
     std::unique_ptr<VerilatedFstC> trace;
+#endif
     uint64_t trace_first = 0;  // recorded cycles: from this one on
     uint64_t trace_end = 0;    // until before this one
     bool traced() const { return trace && cycle >= trace_first && cycle < trace_end; }
+    bool recording() const { return trace != nullptr; }
+#else
+    bool recording() const { return false; }
 #endif
 
     // Settle the inputs that were driven; outputs may be read until rise().
     void settle() {
+#ifdef PARTS
+        top->engine.settle();
+#else
         top->clk = 0;
         top->eval();
+#endif
 #ifdef TRACE
         if (traced()) trace->dump(10 * cycle);
 #endif
     }
 
     void rise() {
+#ifdef PARTS
+        top->engine.edge();
+#else
         top->clk = 1;
         top->eval();
+#endif
 #ifdef TRACE
         if (traced()) trace->dump(10 * cycle + 5);
 #endif
@@ -76,7 +104,24 @@ struct Chip {
         rise();
     }
 
+    // Clock `cycles` times, or fewer if `stop` is true after one of them. If nothing is left to
+    // happen, time goes on at once.
+    template <typename Stop>
+    void run(uint64_t cycles, Stop stop) {
+        const uint64_t end = cycle + cycles;
+        while (cycle < end) {
+            tick();
+            if (stop()) return;
+#ifdef PARTS
+            if (top->engine.resting() && !tallying && !recording()) cycle = end;
+#endif
+        }
+    }
+
     void record() {
+#ifdef PARTS
+        if (!top->engine.take_change() && !tallying) return;
+#endif
         const auto* now = reinterpret_cast<const uint32_t*>(&top->activity);
         const uint32_t count = activity.size();
         if (std::memcmp(now, activity.data(), count * sizeof *now)) {
@@ -87,16 +132,19 @@ struct Chip {
                 }
             }
         }
-        tally(reinterpret_cast<const uint32_t*>(&top->link_activity), flits, kLinks);
-        tally(reinterpret_cast<const uint32_t*>(&top->word_activity), words, kWords);
+        tallying = tally(reinterpret_cast<const uint32_t*>(&top->link_activity), flits, kLinks);
+        tallying |= tally(reinterpret_cast<const uint32_t*>(&top->word_activity), words, kWords);
     }
 
-    // Count the bits that are set in a word for each `bits` counts.
-    static void tally(const uint32_t* shown, std::vector<uint64_t>& counts, uint32_t bits) {
+    // Count the bits that are set in a word for each `bits` counts; whether there are any.
+    static bool tally(const uint32_t* shown, std::vector<uint64_t>& counts, uint32_t bits) {
+        uint32_t any = 0;
         for (size_t first = 0; first < counts.size(); first += bits) {
-            for (uint32_t left = *shown++; left; left &= left - 1)
-                ++counts[first + __builtin_ctz(left)];
+            uint32_t left = *shown++;
+            any |= left;
+            for (; left; left &= left - 1) ++counts[first + __builtin_ctz(left)];
         }
+        return any;
     }
 
     // Clock until `ready` was seen at a rising edge; false if that takes too long.
@@ -111,6 +159,87 @@ struct Chip {
         return false;
     }
 };
+
+#ifdef PARTS
+#define CAN_SAVE 1
+
+// Files with the state of this very library: its identity comes first.
+class Save {
+  public:
+    explicit Save(const char* path) : file_(std::fopen(path, "wb")) {
+        if (file_) write(IDENTITY, sizeof IDENTITY);
+    }
+    bool isOpen() const { return file_ != nullptr; }
+    void write(const void* data, size_t bytes) {
+        good_ = good_ && (bytes == 0 || std::fwrite(data, bytes, 1, file_) == 1);
+    }
+    void model(Chip& chip) {
+        chip.top->engine.visit_state([&](uint8_t* at, size_t bytes) { write(at, bytes); });
+    }
+    int end() { return (std::fclose(file_) == 0) & good_; }
+
+  private:
+    std::FILE* file_;
+    bool good_ = true;
+};
+
+// Holds the file in memory, so that a chip is only touched by one that fits.
+class Restore {
+  public:
+    explicit Restore(const char* path) {
+        std::ifstream file(path, std::ios::binary);
+        data_.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    bool fits(Chip& chip) const {
+        if (data_.size() < sizeof IDENTITY || std::memcmp(data_.data(), IDENTITY, sizeof IDENTITY))
+            return false;
+        size_t size = sizeof IDENTITY;
+        chip.top->engine.visit_state([&](uint8_t*, size_t bytes) { size += bytes; });
+        size += sizeof chip.cycle;
+        uint64_t count = 0;
+        if (data_.size() < size + sizeof count) return false;
+        std::memcpy(&count, &data_[size], sizeof count);
+        size += sizeof count + chip.activity.size() * sizeof(uint32_t);
+        size += (chip.flits.size() + chip.words.size()) * sizeof(uint64_t);
+        return data_.size() >= size && (data_.size() - size) / sizeof(Event) == count &&
+               (data_.size() - size) % sizeof(Event) == 0;
+    }
+    void read(void* to, size_t bytes) {
+        if (bytes) std::memcpy(to, &data_[at_], bytes);
+        at_ += bytes;
+    }
+    void model(Chip& chip) {
+        chip.top->engine.visit_state([&](uint8_t* at, size_t bytes) { read(at, bytes); });
+        chip.top->engine.wake_all();
+    }
+    int end() { return 1; }
+
+  private:
+    std::vector<char> data_;
+    size_t at_ = sizeof IDENTITY;
+};
+#elif defined(SAVABLE)
+#define CAN_SAVE 1
+
+struct Save : VerilatedSave {
+    explicit Save(const char* path) { open(path); }
+    void model(Chip& chip) { *this << *chip.top; }
+    int end() {
+        close();
+        return 1;
+    }
+};
+
+struct Restore : VerilatedRestore {
+    explicit Restore(const char* path) { open(path); }
+    bool fits(Chip&) const { return isOpen(); }
+    void model(Chip& chip) { *this >> *chip.top; }
+    int end() {
+        close();
+        return 1;
+    }
+};
+#endif
 
 // Beats of the next burst of a transfer of `left` words at `address`.
 uint32_t burst_beats(uint32_t address, uint32_t left) {
@@ -172,11 +301,12 @@ int read_burst(Chip& chip, uint32_t address, uint32_t* words, uint32_t beats) {
 
 }  // namespace
 
+#pragma GCC visibility push(default)
 extern "C" {
 
-// `activity_words`: of the output `activity`.
-void* octopus_create(uint32_t activity_words, uint32_t clusters) {
-    auto* chip = new Chip;
+// `activity_words`: of the output `activity`. `threads`: of a library in parts.
+void* octopus_create(uint32_t activity_words, uint32_t clusters, uint32_t threads) {
+    auto* chip = new Chip(threads);
     chip->flits.assign(kLinks * clusters, 0);
     chip->words.assign(kWords * clusters, 0);
     chip->activity.assign(activity_words, 0);
@@ -190,7 +320,9 @@ void octopus_destroy(void* handle) {
 #ifdef TRACE
     if (chip->trace) chip->trace->close();
 #endif
+#ifndef PARTS
     chip->top->final();
+#endif
     delete chip;
 }
 
@@ -210,14 +342,15 @@ uint64_t octopus_cycles(void* handle) { return static_cast<Chip*>(handle)->cycle
 
 void octopus_step(void* handle, uint64_t cycles) {
     auto& chip = *static_cast<Chip*>(handle);
-    for (uint64_t i = 0; i < cycles; ++i) chip.tick();
+    chip.run(cycles, [] { return false; });
 }
 
 // Run until the interrupt is high, at most `limit` cycles; 1 if it is high.
 int octopus_wait(void* handle, uint64_t limit) {
     auto& chip = *static_cast<Chip*>(handle);
     chip.settle();
-    for (uint64_t i = 0; i < limit && !chip.top->interrupt_line; ++i) chip.tick();
+    if (!chip.top->interrupt_line)
+        chip.run(limit, [&] { return bool(chip.top->interrupt_line); });
     return chip.top->interrupt_line;
 }
 
@@ -305,22 +438,19 @@ int octopus_wait_event(void* handle, uint64_t limit) {
     auto& chip = *static_cast<Chip*>(handle);
     const size_t before = chip.events.size();
     chip.settle();
-    for (uint64_t i = 0; i < limit; ++i) {
-        if (chip.top->interrupt_line) return 1;
-        chip.tick();
-        if (chip.events.size() != before) return 2;
-    }
+    if (chip.top->interrupt_line) return 1;
+    chip.run(limit, [&] { return chip.top->interrupt_line || chip.events.size() != before; });
+    if (chip.events.size() != before) return 2;
     return chip.top->interrupt_line;
 }
 
 // Save the state of model, clock and recorded events to a file; 0 if the library or file cannot.
 int octopus_save(void* handle, const char* path) {
-#ifdef SAVABLE
+#ifdef CAN_SAVE
     auto& chip = *static_cast<Chip*>(handle);
-    VerilatedSave file;
-    file.open(path);
+    Save file(path);
     if (!file.isOpen()) return 0;
-    file << *chip.top;
+    file.model(chip);
     const uint64_t count = chip.events.size();
     file.write(&chip.cycle, sizeof chip.cycle);
     file.write(&count, sizeof count);
@@ -328,8 +458,7 @@ int octopus_save(void* handle, const char* path) {
     file.write(chip.events.data(), count * sizeof(Event));
     file.write(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
     file.write(chip.words.data(), chip.words.size() * sizeof(uint64_t));
-    file.close();
-    return 1;
+    return file.end();
 #else
     (void)handle;
     (void)path;
@@ -339,12 +468,11 @@ int octopus_save(void* handle, const char* path) {
 
 // The reverse, into a chip of the same library.
 int octopus_restore(void* handle, const char* path) {
-#ifdef SAVABLE
+#ifdef CAN_SAVE
     auto& chip = *static_cast<Chip*>(handle);
-    VerilatedRestore file;
-    file.open(path);
-    if (!file.isOpen()) return 0;
-    file >> *chip.top;
+    Restore file(path);
+    if (!file.fits(chip)) return 0;
+    file.model(chip);
     uint64_t count = 0;
     file.read(&chip.cycle, sizeof chip.cycle);
     file.read(&count, sizeof count);
@@ -353,11 +481,27 @@ int octopus_restore(void* handle, const char* path) {
     file.read(chip.events.data(), count * sizeof(Event));
     file.read(chip.flits.data(), chip.flits.size() * sizeof(uint64_t));
     file.read(chip.words.data(), chip.words.size() * sizeof(uint64_t));
-    file.close();
-    return 1;
+    chip.tallying = true;
+    return file.end();
 #else
     (void)handle;
     (void)path;
+    return 0;
+#endif
+}
+
+// Count evaluations from now on; the counts by part: name, evaluations at an edge, by themselves, and
+// the time both took, in ticks of the processor. 0 if the library has no parts.
+uint32_t octopus_profile(void* handle, int start, const char** names, uint64_t* counts) {
+#ifdef PARTS
+    auto& engine = static_cast<Chip*>(handle)->top->engine;
+    if (start) engine.count_evaluations();
+    return names ? engine.profile(names, counts) : engine.part_count();
+#else
+    (void)handle;
+    (void)start;
+    (void)names;
+    (void)counts;
     return 0;
 #endif
 }
@@ -378,10 +522,14 @@ int octopus_trace(void* handle, const char* path, uint64_t first, uint64_t end) 
         chip.trace.reset();
     }
     if (path) {
+#ifdef PARTS
+        chip.trace = std::make_unique<octopus::Recorder>(chip.top->engine, path);
+#else
         chip.context->traceEverOn(true);
         chip.trace = std::make_unique<VerilatedFstC>();
         chip.top->trace(chip.trace.get(), 99);
         chip.trace->open(path);
+#endif
         chip.trace_first = first;
         chip.trace_end = end;
     }
@@ -396,3 +544,4 @@ int octopus_trace(void* handle, const char* path, uint64_t first, uint64_t end) 
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

@@ -44,9 +44,9 @@ def converted(monkeypatch) -> list[str]:
     names: list[str] = []
     whole = emission.to_verilog
 
-    def to_verilog(elaborated: Any) -> Any:
+    def to_verilog(elaborated: Any, wirings: bool) -> Any:
         names.extend(elaborated)
-        return whole(elaborated)
+        return whole(elaborated, wirings)
 
     monkeypatch.setattr(emission, "to_verilog", to_verilog)
     return names
