@@ -135,7 +135,7 @@ def wrap(chip: Chip, modules: list[EmittedModule], names: PortNames) -> EmittedM
             "",
             "`default_nettype none",
             "",
-            f"module {name} (",
+            f"module {name}(",
             ",\n".join(declared),
             ");",
             *(f"  wire [{bits - 1}:0] trace_{signal};" for signal, bits in traces.items()),

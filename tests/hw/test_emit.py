@@ -18,6 +18,7 @@ from octopus.hw.config import OctopusConfig
 from octopus.hw.emit import emit, write
 from octopus.hw.library import MAXIMUM_NAME_LENGTH, Block, ModuleLibrary, add_block
 from octopus.hw.module_cache import ModuleCache
+from octopus.hw.wrapper import PortNames, wrap
 from octopus.sim.lint import LintError, lint
 from octopus.sim.toolchain import environment, verilator_root
 
@@ -207,13 +208,13 @@ def test_modules_linted_alone_are_held_to_their_neighbours_ports(tmp_path, monke
 
 @pytest.fixture(scope="module")
 def chips(tmp_path_factory):
-    """Whole chips, converted anew."""
-    return {
-        preset: emit(
-            Chip(OctopusConfig.load(preset)), ModuleCache(tmp_path_factory.mktemp("cache"))
-        )
-        for preset in ("tiny", "scale")
-    }
+    """Whole chips with their wrappers, converted anew."""
+    found = {}
+    for preset in ("tiny", "scale"):
+        chip = Chip(OctopusConfig.load(preset))
+        modules = emit(chip, ModuleCache(tmp_path_factory.mktemp("cache")))
+        found[preset] = [*modules, wrap(chip, modules, PortNames())]
+    return found
 
 
 def test_a_modules_name_and_parameters_tell_it_from_all_others(chips):
@@ -232,7 +233,7 @@ def test_tools_accept_whole_chips(tmp_path, chips, preset):
     modules = chips[preset]
     assert [module.name for module in modules if NAMELESS in module.text] == []
     write(modules, tmp_path, {})
-    lint(tmp_path, f"octopus_chip_{preset}")
+    lint(tmp_path, f"octopus_{preset}")
 
 
 def test_a_combinational_loop_is_refused(tmp_path):
