@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octopus.hw.chip import STEP
-from octopus.hw.cluster.cluster import MESSAGE_CLASSES, SIDES
 from octopus.hw.layouts.activity import Stage
 from octopus.hw.layouts.descriptor import Status
 from octopus.sched.report import Outcome
@@ -24,6 +22,13 @@ from .tasks import NEVER
 
 TIME_BINS = 400
 """Columns of the figures over time."""
+
+NETWORKS = ("control", "data")
+STEPS = {"north": (0, -1), "east": (1, 0), "south": (0, 1), "west": (-1, 0)}
+"""Links that leave a cluster, in the order in which they are counted, and where they lead to.
+
+As in ``hw.cluster.cluster`` and ``hw.chip``, which would take the whole hardware to import.
+"""
 
 LATENCY_BINS = 40
 MACS = 4
@@ -184,11 +189,11 @@ def _links(profile: Profile) -> list[dict[str, Any]]:
     """Every link between clusters and to the host: flits, and their share of its capacity."""
     config, found = profile.recording.config, []
     columns, rows = config.mesh.columns, config.mesh.rows
-    names = [(network, side) for network in MESSAGE_CLASSES for side in SIDES]
+    names = [(network, side) for network in NETWORKS for side in STEPS]
     for cluster, counts in enumerate(profile.recording.link_flits.tolist()):
         y, x = divmod(cluster, columns)
         for (network, side), flits in zip(names, counts, strict=True):
-            across, down = STEP[side]
+            across, down = STEPS[side]
             to_host = (x, y, across) == (0, 0, -1)
             if not to_host and not (0 <= x + across < columns and 0 <= y + down < rows):
                 continue
@@ -197,7 +202,7 @@ def _links(profile: Profile) -> list[dict[str, Any]]:
                     "network": network,
                     "x": x,
                     "y": y,
-                    "side": side.name.lower(),
+                    "side": side,
                     "flits": flits,
                     "load": flits / max(1, profile.cycles),
                 }

@@ -19,6 +19,7 @@ from octopus.sched.workloads import Summary, find_workload
 from .build import Features, check_tools
 from .chip import Chip
 from .driver import ChipDriver
+from .figures import figures
 from .host_log import HostSpan, LoggingTransport
 from .profile import Profile
 from .recording import Counts
@@ -86,8 +87,6 @@ class RunResult:
     @cached_property
     def figures(self) -> dict[str, Any]:
         """All figures of the report, see :mod:`octopus.sim.figures`."""
-        from .figures import figures  # it takes the whole chip, which a run need not wait for
-
         return figures(self.profile, self.host)
 
     @property

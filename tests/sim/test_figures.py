@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from octopus.hw.chip import STEP
+from octopus.hw.cluster.cluster import MESSAGE_CLASSES, SIDES
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.activity import Stage, WordKind
 from octopus.hw.layouts.block import BlockKind
 from octopus.sched.job import Job
 from octopus.sched.workflow import Role
 from octopus.sim.critical_path import critical_path
+from octopus.sim.figures import NETWORKS, STEPS
 from octopus.sim.flows import predecessors
 from octopus.sim.graph_layout import layout
 from octopus.sim.operands import task_words
@@ -147,6 +150,12 @@ def test_elements_issue_no_more_than_the_array_advances(tour):
     for unit, table in enumerate(counts):
         assert table.max() <= advances[unit]["ADVANCE"]
     assert np.array(tour.figures["processing_elements"]).shape == counts.shape
+
+
+def test_links_are_named_as_the_hardware_orders_them():
+    assert list(NETWORKS) == list(MESSAGE_CLASSES)
+    assert {side.name.lower(): STEP[side] for side in SIDES} == STEPS
+    assert list(STEPS) == [side.name.lower() for side in SIDES]
 
 
 def test_forecasts_are_right_or_wrong(tour):
