@@ -96,7 +96,10 @@ def _ports(graph: Graph, role: Role, ports: int, what: str) -> Bound:
             interval += 1
     elif shared or taken > ports:
         interval = UNREACHABLE
-    return Bound(interval, f"memory ports: {shared + sum(words.values())} words {what} a trip")
+    reason = f"memory ports: {shared + sum(words.values())} words {what} a trip"
+    if interval == UNREACHABLE:
+        reason += f", of {len(kinds)} patterns and {taken} computed accesses, on {ports} ports"
+    return Bound(interval, reason)
 
 
 UNREACHABLE = 1 << 20

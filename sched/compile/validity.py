@@ -186,9 +186,11 @@ class Validity:
         return max(most - self.before[name] - self.after[name] for name in names)
 
     def _spoil(self, names: list[str]) -> bool:
-        """Whether a word after a store's last would take that one's place: the stride is 0."""
+        """Whether a word after a store's last would take the place of something: of that one,
+        where the stride is 0, or of what stays in an array that goes on there."""
         access = self._mapping.graph.nodes[names[0]].access
-        stays = access is not None and not any(access.strides[:1])
+        again = access is not None and not any(access.strides[:1])
+        stays = again or not exposed_stores(self._mapping.graph).isdisjoint(names)
         return stays and len({self.before[name] for name in names}) > 1
 
     def complaint(self) -> str | None:

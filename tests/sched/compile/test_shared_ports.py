@@ -9,6 +9,7 @@ from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.descriptor import Status
 from octopus.hw.layouts.instruction import Operation
 from octopus.sched.compile.compiler import compile_graph
+from octopus.sched.compile.errors import CompileError
 from octopus.sched.compile.graph import Access, Constant, Graph, Node, Role, Use
 from octopus.sched.compile.validity import Validity, exposed_stores
 from octopus.sched.kernels.compiled import CompiledTask, GraphKernel
@@ -183,3 +184,16 @@ def test_stores_of_one_value_get_a_word_each(stores):
     found, outcome = run_golden(config, task_of(graph, compiled, 6), [array])
     assert outcome.status is Status.OK
     np.testing.assert_array_equal(found, [np.cumsum(array) + 5] * stores)
+
+
+def test_more_patterns_than_ports_are_refused():
+    """Accesses of different strides cannot share a port, at any interval."""
+    graph = Graph("strides")
+    total = graph.add(Node("x0", Role.LOAD, access=Access("x0", 0, (1,))))
+    for stride in (2, 3):
+        x = graph.add(Node(f"x{stride}", Role.LOAD, access=Access(f"x{stride}", 0, (stride,))))
+        node = Node(f"s{stride}", Role.COMPUTE, Operation.ADD, (total, x))
+        total = graph.add(node)
+    graph.add(Node("y", Role.STORE, operands=(total,), access=Access("y")))
+    with pytest.raises(CompileError, match=r"3 words input a trip, of 3 patterns .* on 2 ports"):
+        compile_graph(graph, chip(1, 1, 2).pea)

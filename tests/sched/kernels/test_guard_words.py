@@ -15,10 +15,10 @@ from octopus.verify.bench.tbu_tasks import run_golden
 LENGTH = 7
 
 
-def deep_chip(rows=2, columns=2):
+def deep_chip(rows=2, columns=2, stages=1):
     """A pipeline deeper than the stages that instructions can name."""
     config = OctopusConfig.load("default")
-    array = {"rows": rows, "columns": columns, "pipeline_stages": 6, "stages": 1}
+    array = {"rows": rows, "columns": columns, "pipeline_stages": 6, "stages": stages}
     return config.model_copy(update={"pea": config.pea.model_copy(update=array)})
 
 
@@ -178,3 +178,22 @@ def test_counts_above_sixteen_bits_are_refused_by_name():
     task = task_of(chain([("x", 0, 0)], [("y", 0, 0)]), size=1, length=65536)
     with pytest.raises(TaskError, match=r"chain: .*count0 is 655\d\d; allowed: 1 to 65535"):
         trespasses(deep_chip(), task)
+
+
+@pytest.mark.parametrize(("offset", "stride"), [(4, 1), (4, -1), (8, -2), (12, 1), (2, -1)])
+def test_parts_that_nobody_stores_stay(offset, stride):
+    """Words that mean nothing do not come into the array before or behind what is stored."""
+    graph = pairs("", Element.WORD)
+    for number in range(5):
+        name = f"y{number}"
+        graph.change(name, access=Access(name, offset, (stride,)))
+    length, size = 3, 16
+    task = CompiledTask(
+        GraphKernel(graph, effort=0),
+        (length,),
+        [Operand(f"x{number}", (length,), "int32") for number in range(5)]
+        + [Operand(f"start{number}", (size,), "int32") for number in range(5)],
+        [Operand(f"y{number}", (size,), "int32") for number in range(5)],
+        starts={f"y{number}": f"start{number}" for number in range(5)},
+    )
+    check(deep_chip(1, 2, stages=8), task)
