@@ -72,7 +72,7 @@ def test_five_stores_on_four_ports(latency):
 
 
 def test_body_and_streams_are_longer_where_a_store_would_end_first():
-    pea = chip(2, 2, 6).pea.model_copy(update={"simple_latency": 6})
+    pea = chip(1, 2, 6).pea.model_copy(update={"simple_latency": 6})
     compiled = compile_graph(five_stores(), pea, effort=0)
     validity = Validity(compiled.mapping)
     assert validity.longer > 0
