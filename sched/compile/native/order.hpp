@@ -8,13 +8,36 @@
 
 namespace octopus {
 
+// Which nodes lead to which, over values of any iteration and from offsets to gathered words.
+inline void Search::reach() {
+    size_t count = problem.nodes.size();
+    std::vector<std::vector<int>> after(count);
+    for (const Edge& edge : problem.edges) after[edge.producer].push_back(edge.consumer);
+    for (size_t node = 0; node < count; node++)
+        for (size_t store = 0; store < count; store++)
+            if (gathers(static_cast<int>(store), static_cast<int>(node)))
+                after[store].push_back(static_cast<int>(node));
+    reach_.assign(count, std::vector<uint8_t>(count, 0));
+    for (size_t start = 0; start < count; start++) {
+        std::vector<int> stack{static_cast<int>(start)};
+        while (!stack.empty()) {
+            int node = stack.back();
+            stack.pop_back();
+            for (int user : after[node])
+                if (!reach_[start][user]) reach_[start][user] = 1, stack.push_back(user);
+        }
+    }
+}
+
 // Earliest times, routes given some cycles; what waits for nothing is planned late.
 inline void Search::plan() {
     size_t count = problem.nodes.size();
     std::vector<float> early(count, 0);
     auto delay = [&](const Edge& edge) {
         const Node& maker = problem.nodes[edge.producer];
-        float slack = edge.distance == 0 && maker.latency > 0 ? manner_.slack : 0;
+        // A recurrence has no cycle to give away.
+        bool free = edge.distance == 0 && maker.latency > 0 && !recurrent(edge.producer, edge.consumer);
+        float slack = free ? manner_.slack : 0;
         return maker.latency + slack - static_cast<float>(edge.distance * problem.interval);
     };
     auto relax = [&](int from, int to, float gap) {
@@ -32,10 +55,8 @@ inline void Search::plan() {
                              static_cast<float>(order.cycles - order.distance * problem.interval));
         for (size_t node = 0; node < count; node++)  // the word of a gather after its offset
             for (size_t store = 0; store < count; store++)
-                if (problem.nodes[node].pair >= 0 && problem.nodes[node].role == LOAD &&
-                    problem.nodes[store].role == STORE &&
-                    problem.nodes[store].pair == problem.nodes[node].pair)
-                    changed |= relax(static_cast<int>(store), static_cast<int>(node), 2);
+                if (gathers(static_cast<int>(store), static_cast<int>(node)))
+                    changed |= relax(static_cast<int>(store), static_cast<int>(node), 1);
         for (size_t node = 0; node < count; node++) {
             int data = partner(static_cast<int>(node));
             if (data < 0 || problem.nodes[node].parts) continue;
@@ -70,18 +91,6 @@ inline void Search::plan() {
 // Operands first; a recurrence in one piece.
 inline void Search::ranks() {
     size_t count = problem.nodes.size();
-    std::vector<std::vector<uint8_t>> reach(count, std::vector<uint8_t>(count, 0));
-    for (size_t start = 0; start < count; start++) {
-        std::vector<int> stack{static_cast<int>(start)};
-        while (!stack.empty()) {
-            int node = stack.back();
-            stack.pop_back();
-            for (int edge : problem.nodes[node].out) {
-                int user = problem.edges[edge].consumer;
-                if (!reach[start][user]) reach[start][user] = 1, stack.push_back(user);
-            }
-        }
-    }
     std::vector<float> key(count);
     for (size_t node = 0; node < count; node++) {
         key[node] = static_cast<float>(plan_[node]);
@@ -90,9 +99,9 @@ inline void Search::ranks() {
             if (other >= 0) key[node] = std::max(key[node], static_cast<float>(plan_[other]));
             key[node] += problem.nodes[node].parts ? 0.95f : 0.9f;
         }
-        if (!reach[node][node]) continue;
+        if (!reach_[node][node]) continue;
         for (size_t other = 0; other < count; other++)  // those of one recurrence come together
-            if (reach[node][other] && reach[other][node])
+            if (recurrent(static_cast<int>(node), static_cast<int>(other)))
                 key[node] = std::min(key[node], static_cast<float>(plan_[other]));
         key[node] += 0.001f * static_cast<float>(plan_[node]) - 0.5f;
     }

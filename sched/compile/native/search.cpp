@@ -18,6 +18,7 @@ Search::Search(const Problem& p, Manner manner, uint64_t seed)
     int stores = 0;
     for (const Node& node : p.nodes) stores += node.role == STORE;
     spare_outputs_ = stores <= p.ports;
+    reach();
     plan();
     ranks();
 }

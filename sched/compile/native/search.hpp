@@ -44,10 +44,18 @@ class Search : public EntryRule {
     Backward backward_;
     std::vector<int> rank_, plan_, ejected_;
     std::vector<uint8_t> waiting_, second_;
+    std::vector<std::vector<uint8_t>> reach_;  // from a node to another
     bool spare_outputs_;  // no two stores need share a port
     float patience_;
 
     // order.hpp
+    void reach();
+    // The word that comes for an offset.
+    bool gathers(int store, int load) const {
+        const Node &offset = problem.nodes[store], &word = problem.nodes[load];
+        return offset.role == STORE && word.role == LOAD && word.pair >= 0 && offset.pair == word.pair;
+    }
+    bool recurrent(int a, int b) const { return reach_[a][b] && reach_[b][a]; }
     void plan();
     void ranks();
     int next() const;
