@@ -1,12 +1,14 @@
 """Compiles random kernel functions, runs each, and compares every bit with Python's results.
 
     python scripts/program_regression.py --programs 1000
+    python scripts/program_regression.py --programs 10000 --graphs
     python scripts/program_regression.py --programs 300 --rtl chip.toml
 
 Without ``--rtl`` the golden model runs them, on arrays of 1x1 to 8x8 with 1 to 8 stages and
-pipelines of 1 to 6, with it the Verilated chip of a configuration. Every program has a seed of its
-own: ``--first SEED --programs 1 --show`` replays it. One that differs is shrunk and printed. Exit
-code 1 if one differs, or if fewer than half of the programs run.
+pipelines of 1 to 6, with it the Verilated chip of a configuration; ``--graphs`` maps nothing and
+evaluates the graphs that functions become, which takes milliseconds a program. Every program has a
+seed of its own: ``--first SEED --programs 1 --show`` replays it. One that differs is shrunk and
+printed. Exit code 1 if one differs, or if fewer than half of the programs run.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from octopus.verify.bench.program_trial import (
     Verdict,
     kind_of,
     on_golden_model,
+    on_graph,
     random_config,
     random_program,
     shrink,
@@ -57,8 +60,8 @@ def on_chip(config: OctopusConfig) -> Run:
 
 
 def attempt(program: Program, seed: int, config: OctopusConfig | None, run: Run | None) -> Trial:
-    """Try a program on the chip, or on a golden model that depends on the seed."""
-    if config is not None and run is not None:
+    """Try a program with ``run``, or on a golden model that depends on the seed."""
+    if run is not None:
         return try_program(program, seed, config, run)
     own = random_config(seed)
     return try_program(program, seed, own, on_golden_model(own))
@@ -70,11 +73,12 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="seed of the first program")
     parser.add_argument("--rtl", type=Path, help="configuration of a chip with one TBU")
+    parser.add_argument("--graphs", action="store_true", help="evaluate graphs, map nothing")
     parser.add_argument("--show", action="store_true", help="print every program")
     parser.add_argument("--reasons", type=int, default=12, help="reasons to print, at most")
     arguments = parser.parse_args()
     config = OctopusConfig.load(arguments.rtl) if arguments.rtl else None
-    run = on_chip(config) if config else None
+    run = on_chip(config) if config else on_graph if arguments.graphs else None
     found: Counter[Verdict] = Counter()
     reasons: dict[Verdict, Counter[str]] = {verdict: Counter() for verdict in Verdict}
     begin = time.process_time()
@@ -98,7 +102,7 @@ def main() -> int:
     for verdict in (Verdict.REFUSED, Verdict.MEANINGLESS, Verdict.UNMAPPED):
         for reason, count in reasons[verdict].most_common(arguments.reasons):
             print(f"{count:6} {verdict.value}: {reason}")
-    where = "the RTL" if arguments.rtl else "the golden model"
+    where = "the RTL" if arguments.rtl else "their graphs" if run else "the golden model"
     share = found[Verdict.RIGHT] / found.total()
     print(f"{found.total()} programs on {where}: {_counts(found)} ({share:.0%} ran)")
     return 1 if found[Verdict.DIFFERENT] or share < LEAST_SHARE else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -128,7 +129,7 @@ class CompiledTask(Task):
                 f"{self.name}.counts is {self.counts}; "
                 f"allowed: {kernel.graph.loops} positive numbers"
             )
-        partial = check_accesses(
+        left_alone = check_accesses(
             self.name,
             kernel.graph,
             self.counts,
@@ -136,8 +137,8 @@ class CompiledTask(Task):
             {operand.name: operand for operand in self.outputs},
             [*self.starts, *written],
         )
-        if partial:
-            self._kernel = kernel.leaving(partial)
+        if left_alone:
+            self._kernel = kernel.leaving(left_alone)
         for output, source in self.starts.items():
             if self.by_name[output].words != self.by_name[source].words:
                 raise TaskError(f"{self.name}: {output} and {source} differ in size")
@@ -165,16 +166,14 @@ class CompiledTask(Task):
         """
         given = self.checked(arrays)
         source = self._kernel.graph.source
-        if source is not None:
-            results = self._run_function(source, given)
-        else:
-            results = self._run_graph(given)
+        run = self.run_graph if source is None else partial(self._run_function, source)
+        results = run(given)
         outputs = tuple(results[operand.name] for operand in self.outputs)
         value = int(results[self.result].reshape(-1)[0]) & 0xFFFFFFFF if self.result else None
         return outputs, value
 
-    def _run_graph(self, given: Sequence[Array]) -> dict[str, Array]:
-        """The outputs of the graph."""
+    def run_graph(self, given: Sequence[Array]) -> dict[str, Array]:
+        """The outputs of the graph, by name, evaluated without the compiler's mapping."""
         memory = {
             operand.name: _bytes(operand.to_words(array))
             for operand, array in zip(self.inputs, given, strict=True)
