@@ -221,23 +221,34 @@ class Restore {
 #elif defined(SAVABLE)
 #define CAN_SAVE 1
 
-struct Save : VerilatedSave {
-    explicit Save(const char* path) { open(path); }
-    void model(Chip& chip) { *this << *chip.top; }
+class Save {
+  public:
+    explicit Save(const char* path) { file_.open(path); }
+    bool isOpen() const { return file_.isOpen(); }
+    void write(const void* data, size_t bytes) { file_.write(data, bytes); }
+    void model(Chip& chip) { file_ << *chip.top; }
     int end() {
-        close();
+        file_.close();
         return 1;
     }
+
+  private:
+    VerilatedSave file_;
 };
 
-struct Restore : VerilatedRestore {
-    explicit Restore(const char* path) { open(path); }
-    bool fits(Chip&) const { return isOpen(); }
-    void model(Chip& chip) { *this >> *chip.top; }
+class Restore {
+  public:
+    explicit Restore(const char* path) { file_.open(path); }
+    bool fits(Chip&) const { return file_.isOpen(); }
+    void read(void* data, size_t bytes) { file_.read(data, bytes); }
+    void model(Chip& chip) { file_ >> *chip.top; }
     int end() {
-        close();
+        file_.close();
         return 1;
     }
+
+  private:
+    VerilatedRestore file_;
 };
 #endif
 

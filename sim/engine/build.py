@@ -84,9 +84,13 @@ def build_parts(
         runtime = pool.submit(builder.runtime)
         recorder = pool.submit(builder.recorder) if target.trace else None
         order = sorted(names, key=lambda name: -_size(partition.parts[name]))
-        objects = [path for paths in pool.map(build, order) for path in paths]
-        objects += runtime.result()
-        objects += recorder.result() if recorder is not None else []
+        try:
+            objects = [path for paths in pool.map(build, order) for path in paths]
+            objects += runtime.result()
+            objects += recorder.result() if recorder is not None else []
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what has not begun is not begun
+            raise
     progress("linking")
     _link(partition, objects, target, tools)
 
