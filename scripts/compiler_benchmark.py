@@ -9,6 +9,7 @@ interval lies above, what was in the way (``--explain``: what the exact method f
 way). The last lines are the shares at max(ResMII, RecMII), and at the bound with the stages too.
 ``--check`` runs every mapping on the golden model, those of files at each of ``--lengths``, and
 compares the results with what the graph means. ``--only`` and ``--part`` choose some of the graphs.
+``--simple-latency 2`` compiles for the default array as it is without early results.
 Ends with 1 if a graph could not be mapped or a result is wrong.
 """
 
@@ -48,6 +49,9 @@ GOAL_SHARE = 0.95
 
 HEADER = f"{'graph':24} size nodes ResMII RecMII stages   II method    seconds  limit"
 """Titles of what ``benchmark`` prints."""
+
+LATENCIES = ("pipeline_stages", "simple_latency")
+"""Fields of the array that can be given."""
 
 DESCRIPTOR_WORDS = 512
 """A graph with many arrays needs more than the preset's descriptors hold."""
@@ -203,11 +207,13 @@ def check(
             return
 
 
-def benchmark(paths: list[Path], size: int, options: Options, score: Score) -> None:
-    """Compile everything for an array of ``size`` x ``size``."""
+def benchmark(
+    paths: list[Path], size: int, latencies: dict[str, int], options: Options, score: Score
+) -> None:
+    """Compile everything for an array of ``size`` x ``size`` with these fields changed."""
     base = OctopusConfig.load("default")
     unit = base.task_block_unit.model_copy(update={"descriptor_words": DESCRIPTOR_WORDS})
-    pea = base.pea.model_copy(update={"rows": size, "columns": size})
+    pea = base.pea.model_copy(update={"rows": size, "columns": size} | latencies)
     config = base.model_copy(update={"task_block_unit": unit, "pea": pea})
     for number, (name, uses) in enumerate(tasks(paths, options.lengths)):
         part, parts = options.part
@@ -220,6 +226,8 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("paths", type=Path, nargs="*", help="DOT files, or folders of them")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8])
+    for name in LATENCIES:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="of the array")
     parser.add_argument(
         "--seconds", type=float, default=GOAL_SECONDS, help="of a processor, for each graph"
     )
@@ -240,10 +248,12 @@ def main() -> int:
     """Run it; 1 if a mapping fails."""
     arguments = vars(parsed())
     paths, sizes = arguments.pop("paths"), arguments.pop("sizes")
+    fields = {name: arguments.pop(name) for name in LATENCIES}
+    latencies = {name: value for name, value in fields.items() if value is not None}
     score = Score()
     print(HEADER)
     for size in sizes:
-        benchmark(paths, size, Options(**arguments), score)
+        benchmark(paths, size, latencies, Options(**arguments), score)
     print(
         f"{score.at_both} of {score.total} at max(ResMII, RecMII) ({score.share:.1%}; "
         f"goal {GOAL_SHARE:.0%}), {score.failed} failed"
