@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from random import Random
 
+import numpy as np
 import pytest
 
 from octopus.hw.config import OctopusConfig
 from octopus.hw.layouts.block import BlockStatistics
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
+from octopus.sched.kernels.plan_program import lay_out, run
+from octopus.sched.kernels.registry import find_kernel
 from octopus.sched.lowering import lower
 from octopus.sched.policies.placement import random_placement
 from octopus.sched.program import Program
@@ -104,3 +107,25 @@ def _queue(driver: ChipDriver, program: Program, name: str) -> int:
     offset = 1 << CONFIGURATION_BIT | ConfigurationRegion.STATISTICS | entry
     address = address_of(*program.placement[name].cluster, offset)
     return driver.read_memory(address, 1)[0]
+
+
+def test_programs_in_turns_have_their_own_kernels(chip: Chip, config: OctopusConfig) -> None:
+    """Without a reset between, each with as many kernels as the one before."""
+    chip.reset()
+    driver = ChipDriver(chip)
+    tasks = [
+        find_kernel(name).build(parameters)
+        for name, parameters in (
+            ("binary", {"operation": "add", "length": 8}),
+            ("binary", {"operation": "xor", "length": 8}),
+            ("prefix_sum", {"length": 6}),
+        )
+    ]
+    programs = [lay_out(task, config) for task in tasks]
+    assert len({len(program.kernels) for program in programs}) == 1
+    for turn, number in enumerate((0, 1, 0, 2, 1, 2)):
+        arrays = tasks[number].random_inputs(turn)
+        expected, _ = tasks[number].reference(*arrays)
+        found = run(driver, programs[number], arrays).outputs
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other, f"turn {turn}")
