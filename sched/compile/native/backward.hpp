@@ -62,9 +62,9 @@ inline void Backward::retreat(int k, int target, int end) {
             turned += res_.turn.price[here];
             if (k + copy < count_) {
                 if (through_registers_)
-                    copied = std::min(copied, landed_[cell(k + copy, place)] + 0.2f);
-                copied += 4 + gate + res_.issue.price[here] +
-                          res_.landing.price[res_.at(time + copy, place)];
+                    copied = std::min(copied, landed_[cell(k + copy, place)] + 0.2f +
+                                                  res_.landing.price[res_.at(time + copy, place)]);
+                copied += 4 + gate + res_.issue.price[here];
             }
         }
         float other = std::min(used, copied);
@@ -106,7 +106,8 @@ inline float Backward::cost(int place, int issued, int latency, int distance) co
         }
     k -= distance * problem_.interval;
     if (!through_registers_ || k >= count_) return best;
-    if (k >= 0) return std::min(best, landed_[cell(k, place)] + 0.2f);
+    if (k >= 0) return std::min(best, landed_[cell(k, place)] + 0.2f +
+                                               res_.landing.price[res_.at(first_ + k, place)]);
     // Made before the routes that were looked at begin: what is left of the interval.
     float keeping = 0;
     for (int j = k; j < count_ && j < k + problem_.interval; j++)

@@ -145,7 +145,8 @@ inline void Forward::seeds(int net, const EntryRule& rule, bool leaving) {
             seed_results(step.place, step.time, problem_.copy_latency, index, leaving);
             if (!node.guarded) {
                 Step hold{HOLD, step.place, ready, 0, 0, 0, index, 0, 0, false};
-                seed_landing(ready - first, step.place, 0.2f, {hold, -1});
+                seed_landing(ready - first, step.place,
+                             0.2f + res_.landing.price[res_.at(ready, step.place)], {hold, -1});
             }
         } else {
             for (int direction = 0; direction < 4; direction++) {
@@ -165,7 +166,8 @@ inline void Forward::seeds(int net, const EntryRule& rule, bool leaving) {
         if (own.distance == 0) seed_results(place, issued, node.latency, -1, leaving);
         if (!node.guarded) {
             Step hold{HOLD, place, ready, 0, 0, 0, -1, 0, 0, false};
-            seed_landing(ready - first, place, 0.2f, {hold, -1});
+            seed_landing(ready - first, place, 0.2f + res_.landing.price[res_.at(ready, place)],
+                         {hold, -1});
         }
     } else if (node.role == LOAD) {
         for (int port = 0; port < problem_.ports; port++)
@@ -235,7 +237,6 @@ inline void Forward::advance(int k, bool through_registers, int target, bool lea
         }
         if (k + copy < count) {
             float copied = cost + 4 + res_.issue.price[here] +
-                           res_.landing.price[res_.at(time + copy, place)] +
                            res_.gate(time, place, !problem_.lenient);
             for (int direction = 0; direction < 4; direction++) {
                 if (problem_.neighbour(place, direction) < 0 &&
@@ -247,8 +248,9 @@ inline void Forward::advance(int k, bool through_registers, int target, bool lea
                 if (one < link_[there]) link_[there] = one, link_from_[there] = {3, 0};
             }
             int there = cell(k + copy, place);
-            if (through_registers && copied + 0.2f < landing_[there])
-                landing_[there] = copied + 0.2f, landing_from_[there] = {3, 0};
+            copied += 0.2f + res_.landing.price[res_.at(time + copy, place)];
+            if (through_registers && copied < landing_[there])
+                landing_[there] = copied, landing_from_[there] = {3, 0};
         }
     }
 }

@@ -91,7 +91,6 @@ inline float Search::exit_price(int store, int port, int time) const {
 inline void Search::put(int node, int place, int time) {
     routes.places[node] = place, routes.times[node] = time;
     resources.issue.take(resources.at(time, place));
-    resources.landing.take(resources.at(time + problem.nodes[node].latency, place));
     resources.gates.take(resources.at(time, place), time, exact(node));
     if (problem.nodes[node].guarded) resources.second.take(resources.at(time, place));
     waiting_[node] = 0;
@@ -112,7 +111,6 @@ inline void Search::rip(int node) {
     for (int edge : one.in) unroute(edge);
     int place = routes.places[node], time = routes.times[node];
     resources.issue.give(resources.at(time, place));
-    resources.landing.give(resources.at(time + one.latency, place));
     resources.gates.give(resources.at(time, place), time, exact(node));
     if (one.guarded) resources.second.give(resources.at(time, place));
     if (second_[node]) resources.second.give(resources.at(time, place)), second_[node] = 0;

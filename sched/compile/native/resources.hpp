@@ -102,7 +102,7 @@ class Gates {
     }
 };
 
-// All resources. Indices: slot * places + place, for links times 4 plus direction.
+// All resources. `landing`: a PE writes one register a cycle. Indices: slot * places + place, for links times 4 plus direction.
 struct Resources {
     const Problem& problem;
     Resource issue, landing, turn, second, registers, predicate, link, select, entry;

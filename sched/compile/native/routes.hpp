@@ -35,7 +35,7 @@ class Routes {
 
     Routes(const Problem& p, Resources& r)
         : problem(p), resources(r), trees(p.nets.size()), inputs(p.ports), outputs(p.ports),
-          places(p.nodes.size(), -1), times(p.nodes.size(), 0) {}
+          places(p.nodes.size(), -1), times(p.nodes.size(), 0), written_(p.nodes.size(), 0) {}
 
     bool exact(const Step& step) const {
         return !problem.lenient || step.kind == ENTRY;
@@ -73,6 +73,8 @@ class Routes {
     }
 
   private:
+    std::vector<int> written_;  // by node: nets that read its register
+
     void read(int net, int parent, int time, int kind, int source) {
         Step& before = trees[net][parent];
         if (before.kind == HOLD && (kind == TURN || kind == COPY) && source == REGISTER)
@@ -129,8 +131,12 @@ class Routes {
             }
         } else if (step.kind == COPY) {
             change(resources.issue, at, sign);
-            change(resources.landing, resources.at(step.time + problem.copy_latency, step.place), sign);
             gate(step.time, step.place, exact(step), sign);
+        } else if (step.kind == HOLD) {
+            // What its maker writes is one register for all nets.
+            int& writes = written_[problem.nets[net].producer];
+            bool another = step.parent < 0 && (sign > 0 ? writes++ : --writes) > 0;
+            if (!another) change(resources.landing, at, sign);
         } else if (step.kind == ENTRY) {
             change(resources.entry, problem.slot(step.time) * problem.ports + step.source, sign);
             gate(step.time, step.place, true, sign);

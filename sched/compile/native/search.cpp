@@ -65,10 +65,9 @@ bool Search::crowded(int net, int index) const {
             if (step.source == REGISTER && (resources.second.over(at) || resources.gates.over(at)))
                 return true;
         } else if (step.kind == COPY) {
-            int lands = resources.at(step.time + problem.copy_latency, step.place);
-            if (resources.issue.over(at) || resources.landing.over(lands) || resources.gates.over(at))
-                return true;
+            if (resources.issue.over(at) || resources.gates.over(at)) return true;
         } else if (step.kind == HOLD) {
+            if (resources.landing.over(at)) return true;
             for (int time = step.time; time <= step.last; time++)
                 if (resources.registers.over(resources.at(time, step.place))) return true;
         } else {
@@ -98,9 +97,7 @@ bool Search::disturbed(int node) const {
         return true;
     if (one.role == COMPUTE) {
         int at = resources.at(routes.times[node], routes.places[node]);
-        int lands = resources.at(routes.times[node] + one.latency, routes.places[node]);
-        if (resources.issue.over(at) || resources.landing.over(lands) || resources.gates.over(at))
-            return true;
+        if (resources.issue.over(at) || resources.gates.over(at)) return true;
         if ((second_[node] || one.guarded) && resources.second.over(at)) return true;
     }
     auto troubled = [&](int edge) {

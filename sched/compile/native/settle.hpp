@@ -150,7 +150,6 @@ inline bool Search::settle(int node) {
             int at = resources.at(time, place);
             float& cost = total[(time - low) * problem.places + place];
             cost = resources.issue.price[at] + manner_.noise * chance(random);
-            cost += resources.landing.price[resources.at(time + one.latency, place)];
             cost += resources.gate(time, place, exact(node)) + patience_ * static_cast<float>(time - low);
             if (one.exact && problem.window > 1 && time >= end) cost += 3;
             if (!problem.able[one.group * problem.places + place]) cost = NEVER;
