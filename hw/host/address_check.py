@@ -24,6 +24,9 @@ PAGE_BITS = 12
 FIXED_BEATS = 16
 """AXI's limit of a FIXED burst."""
 
+WRAP_LENGTHS = (2, 4, 8, 16)
+"""Beats that a WRAP burst may have."""
+
 
 class UserRegion(data.Struct):
     """Words ``first`` to ``last`` (global byte address / 4), and what users may do there."""
@@ -98,7 +101,7 @@ class AddressCheck(Block):
             queue.w_en.eq(self.address.valid),
             self.address.ready.eq(queue.w_rdy),
         ]
-        last, leaves_page = self._end(m, burst)
+        first, last, leaves_page = self._ends(m, burst)
         user = Signal()
         allowed = Signal(USER_REGIONS)
         missing = Signal()
@@ -115,7 +118,7 @@ class AddressCheck(Block):
                     missing.eq((place.x >= self.columns) | (place.y >= self.rows)),
                     malformed.eq(leaves_page | self._malformed(burst)),
                     outside.eq(self._outside(burst, last)),
-                    allowed.eq(Cat(self._allowed(region, burst, last) for region in self.regions)),
+                    allowed.eq(Cat(self._allowed(region, first, last) for region in self.regions)),
                 ]
                 m.next = "VERDICT"
             with m.State("VERDICT"):
@@ -144,34 +147,49 @@ class AddressCheck(Block):
                 m.next = "END"
         return m
 
-    def _end(self, m: Module, burst: data.View) -> tuple[Signal, Signal]:
-        """The address of the burst's last byte (registered), and whether it leaves the page."""
+    def _ends(self, m: Module, burst: data.View) -> tuple[Signal, Signal, Signal]:
+        """The addresses of the burst's first word and last byte (registered), and whether it leaves
+        the page. A WRAP burst counts from its lower to its upper wrap boundary.
+        """
         incrementing = burst.burst == Burst.INCR
+        wrapping = burst.burst == Burst.WRAP
         aligned = Signal(PAGE_BITS)
         span = Signal(PAGE_BITS)
+        first = Signal(32)
         last = Signal(32)
         leaves_page = Signal()
         inside = Signal(2)
+        round_span = wrap_span(burst.len, burst.size)
+        start = Cat(
+            burst.addr[: len(round_span)] & ~(round_span & wrapping.replicate(len(round_span))),
+            burst.addr[len(round_span) :],
+        )
         m.d.comb += [
             inside.eq(_low_bits(burst.size)),
-            aligned.eq(Cat(burst.addr[:2] & ~inside, burst.addr[2:PAGE_BITS])),
-            span.eq(Mux(incrementing, burst.len << burst.size[:2], 0) | inside),
+            aligned.eq(Cat(start[:2] & ~inside, start[2:PAGE_BITS])),
+            span.eq(Mux(incrementing | wrapping, burst.len << burst.size[:2], 0) | inside),
         ]
         end = aligned + span
         m.d.sync += [
+            first.eq(start),
             last.eq(Cat(end[:PAGE_BITS], burst.addr[PAGE_BITS:])),
             leaves_page.eq(incrementing & end[PAGE_BITS]),
         ]
-        return last, leaves_page
+        return first, last, leaves_page
 
     def _malformed(self, burst: data.View) -> Value:
-        """What no memory can do."""
+        """What no memory can do. AxLOCK is none of it: a memory without monitors for exclusive
+        accesses carries them out and answers OKAY, which tells the master that there are none.
+        """
         fixed = burst.burst == Burst.FIXED
+        wrapping = burst.burst == Burst.WRAP
+        whole = Cat(burst.len == beats - 1 for beats in WRAP_LENGTHS).any()
+        unaligned = (burst.addr[:2] & _low_bits(burst.size)).any()
         return (
-            (~fixed & (burst.burst != Burst.INCR))
+            (~fixed & ~wrapping & (burst.burst != Burst.INCR))
             | (burst.size > WORD_SIZE)
             | (fixed & (burst.len >= FIXED_BEATS))
-            | burst.lock
+            | (wrapping & (~whole | unaligned))
         )
 
     def _outside(self, burst: data.View, last: Signal) -> Value:
@@ -179,12 +197,17 @@ class AddressCheck(Block):
         offset = last[:CONFIGURATION_BIT]
         return ~burst.addr[CONFIGURATION_BIT] & (offset >= self.memory_words * WORD_BYTES)
 
-    def _allowed(self, region: data.View, burst: data.View, last: Signal) -> Value:
+    def _allowed(self, region: data.View, first: Signal, last: Signal) -> Value:
         """Whether a user may do this in ``region``."""
         permission = region.write if self.write else region.read
-        return permission & (burst.addr[2:] >= region.first) & (last[2:] <= region.last)
+        return permission & (first[2:] >= region.first) & (last[2:] <= region.last)
 
 
 def _low_bits(size: Value) -> Value:
     """The bits of an address inside a beat of 2 to the ``size`` bytes, up to four bytes."""
     return Mux(size == 0, Const(0, 2), Mux(size == 1, Const(1, 2), Const(3, 2)))
+
+
+def wrap_span(length: Value, size: Value) -> Value:
+    """The bits of an address, of the lowest six, that change in a WRAP burst of legal length."""
+    return ((length[:4] << size[:2]) | _low_bits(size))[:6]

@@ -9,13 +9,13 @@ from amaranth.lib.wiring import In, Out
 from ..interfaces import MemoryPort
 from ..layouts.space import CONFIGURATION_BIT
 from ..library import Block
-from .address_check import WORD_SIZE, CheckedBurst
+from .address_check import WORD_SIZE, CheckedBurst, wrap_span
 from .axi import Axi4, Burst, Response
 from .window_write import next_address
 
 
 class WindowRead(Block):
-    """Cuts an AXI read burst into memory bursts; narrow and FIXED beats are read one by one.
+    """Cuts an AXI read burst into memory bursts; others than whole words of INCR one by one.
 
     So are words of configuration space: an answer's packet has one error bit for all its words.
 
@@ -55,6 +55,7 @@ class WindowRead(Block):
         left = Signal(9)
         size = Signal(3)
         burst = Signal(2)
+        span = Signal(6)
         response = Signal(2)
         whole = Signal()
         chunk = Signal(range(self.burst_words + 1))
@@ -76,6 +77,7 @@ class WindowRead(Block):
                     left.eq(checked.length + 1),
                     size.eq(checked.size),
                     burst.eq(checked.burst),
+                    span.eq(wrap_span(checked.length, checked.size)),
                     bus.rid.eq(checked.identifier),
                     response.eq(checked.verdict),
                 ]
@@ -99,7 +101,7 @@ class WindowRead(Block):
                 with m.If(beat_taken):
                     m.d.sync += [
                         left.eq(left - 1),
-                        address.eq(next_address(address, burst, size)),
+                        address.eq(next_address(address, burst, size, span)),
                     ]
                     with m.If(left == 1):
                         m.next = "ADDRESS"

@@ -9,15 +9,18 @@ from amaranth.lib.wiring import In, Out
 
 from ..interfaces import MemoryPort
 from ..library import Block
-from .address_check import WORD_SIZE, CheckedBurst
+from .address_check import WORD_SIZE, CheckedBurst, wrap_span
 from .axi import DATA_BITS, ID_BITS, Axi4, Burst, Response
 
 
-def next_address(address: Value, burst: Value, size: Value) -> Value:
-    """The address of the beat after this one."""
+def next_address(address: Value, burst: Value, size: Value, span: Value) -> Value:
+    """The address of the beat after this one; ``span``: the bits that change in a WRAP burst."""
     step = Mux(size == 0, 1, Mux(size == 1, 2, 4))
     aligned = Cat(address[0] & (size == 0), address[1] & (size != WORD_SIZE), address[2:])
-    return Mux(burst == Burst.FIXED, address, (aligned + step)[: len(address)])
+    following = (aligned + step)[: len(address)]
+    low = len(span)
+    turned = Cat((address[:low] & ~span) | (following[:low] & span), address[low:])
+    return Mux(burst == Burst.FIXED, address, Mux(burst == Burst.WRAP, turned, following))
 
 
 class WindowWrite(Block):
@@ -62,6 +65,7 @@ class WindowWrite(Block):
         self._left = Signal(9)
         self._size = Signal(3)
         self._burst = Signal(2)
+        self._span = Signal(6)
         self._identifier = Signal(ID_BITS)
         self._response = Signal(2)
         self._count = Signal(range(self.burst_words + 1))
@@ -114,6 +118,7 @@ class WindowWrite(Block):
             self._left.eq(burst.length + 1),
             self._size.eq(burst.size),
             self._burst.eq(burst.burst),
+            self._span.eq(wrap_span(burst.length, burst.size)),
             self._identifier.eq(burst.identifier),
             self._count.eq(0),
             self._ended.eq(0),
@@ -140,7 +145,7 @@ class WindowWrite(Block):
             m.d.sync += [
                 self._count.eq(self._count + 1),
                 self._left.eq(self._left - 1),
-                self._address.eq(next_address(self._address, self._burst, self._size)),
+                self._address.eq(next_address(self._address, self._burst, self._size, self._span)),
                 self._next_word.eq(word + 1),
             ]
             with m.If(empty):

@@ -4,12 +4,12 @@ from collections import Counter
 from itertools import product
 
 from octopus.hw.config import OctopusConfig
-from octopus.verify.golden.host import DECERR, INCR, OKAY, SLVERR, AxiBurst
+from octopus.verify.golden.host import DECERR, INCR, OKAY, SLVERR, WRAP, AxiBurst
 
 ALIGNMENTS = ("aligned", "unaligned")
 LENGTHS = {"one": (0, 0), "few": (1, 15), "many": (16, 254), "most": (255, 255)}
 PLACES = ("memory", "end of memory", "configuration", "nowhere")
-REASONS = ("wrap", "reserved", "wide", "long fixed", "exclusive", "page", "beyond", "user")
+REASONS = ("bad wrap", "reserved", "wide", "long fixed", "page", "beyond", "user")
 
 
 def declared(config: OctopusConfig) -> set[tuple[str, ...]]:
@@ -23,6 +23,10 @@ def declared(config: OctopusConfig) -> set[tuple[str, ...]]:
     points |= set(product(("read", "write"), ("fixed", "incr"), LENGTHS)) - set(
         product(("read", "write"), ("fixed",), ("many", "most"))
     )
+    points |= set(product(("read", "write"), ("wrap",), LENGTHS)) - set(
+        product(("read", "write"), ("wrap",), ("one", "many", "most"))
+    )
+    points |= {(kind, "exclusive") for kind in ("read", "write")}
     points |= set(product(("read", "write"), PLACES, ("privileged", "user")))
     points |= set(product(("read", "write"), REASONS))
     points |= {("write", "early last"), ("write", "late last"), ("write", "no strobe")}
@@ -50,7 +54,9 @@ class WindowCoverage:
             size = str(1 << burst.size)
             self.add(kind, size, "aligned" if aligned else "unaligned", name)
         if response == OKAY:
-            shape = "incr" if burst.burst == INCR else "fixed"
+            shape = {INCR: "incr", WRAP: "wrap"}.get(burst.burst, "fixed")
+            if burst.lock:
+                self.add(kind, "exclusive")
             for name, (low, high) in LENGTHS.items():
                 if low <= burst.length <= high:
                     self.add(kind, shape, name)

@@ -10,14 +10,14 @@ from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge
-from cocotbext.axi import AxiBurstType, AxiLiteBus, AxiLiteMaster, AxiResp
+from cocotbext.axi import AxiBurstType, AxiLiteBus, AxiLiteMaster, AxiLockType, AxiResp
 
 from octopus.hw.host.registers import BY_NAME, USER_REGIONS
 from octopus.hw.layouts.space import CONFIGURATION_BIT, ConfigurationRegion, address_of
 from octopus.verify.bench.host_coverage import WindowCoverage
 from octopus.verify.bench.host_masters import CONFIG, Host, RawWindow, clock_and_reset, pauses
 from octopus.verify.bench.host_testbed import CONFIGURATION_REGISTERS
-from octopus.verify.golden.host import FIXED, INCR, AxiBurst, Region, WindowModel
+from octopus.verify.golden.host import FIXED, INCR, WRAP, AxiBurst, Region, WindowModel
 
 SPAN = 4 * CONFIG.cluster.memory_words
 WORKING_BYTES = 2048
@@ -60,13 +60,20 @@ class Stimulus:
         generator = self.generator
         place = generator.choice(("memory",) * 6 + ("end of memory", "configuration", "nowhere"))
         reason = generator.choice(
-            ("",) * 12 + ("wrap", "reserved", "wide", "long fixed", "exclusive", "page", "beyond")
+            ("",) * 12 + ("wrap", "bad wrap", "reserved", "wide", "long fixed", "page", "beyond")
         )
         size, length = generator.choice((0, 1, 2, 2, 2)), self._length()
         kind = FIXED if generator.random() < 0.15 and length < 16 else INCR
         address = self._address(place)
         if reason == "wrap":
-            kind = 2
+            kind, length, reason = WRAP, generator.choice((1, 3, 7, 15)), ""
+            address = address >> size << size
+        elif reason == "bad wrap":
+            kind = WRAP
+            if generator.random() < 0.5:
+                size, address = 2, address | 1
+            else:
+                length = generator.choice((0, 2, 4, 14, 16, 31))
         elif reason == "reserved":
             kind = 3
         elif reason == "wide":
@@ -83,7 +90,7 @@ class Stimulus:
             # What is left of the page.
             length = min(length, ((4096 - address % 4096) - 1) >> size)
         privileged = generator.random() < 0.5
-        burst = AxiBurst(address, length, size, kind, reason == "exclusive", privileged)
+        burst = AxiBurst(address, length, size, kind, generator.random() < 0.1, privileged)
         return burst, place, reason or ("user" if not privileged else "")
 
     def _length(self) -> int:
@@ -270,9 +277,18 @@ async def standard_master_reaches_every_memory(dut: Any) -> None:
             for i, byte in enumerate(content):
                 if address + i in expected:
                     assert byte == expected[address + i], hex(address + i)
+    # A wrapping burst of 16 words that begins at the sixth, and an exclusive access.
+    base, content = address_of(0, 0, 1024), generator.randbytes(64)
+    assert await host.write(base, content) == AxiResp.OKAY
     wrap = {"burst": AxiBurstType.WRAP}
-    assert await host.write(address_of(0, 0, 0), bytes(64), **wrap) == AxiResp.SLVERR
-    assert (await host.read(address_of(0, 0, 0), 64, **wrap))[0] == AxiResp.SLVERR
+    response, found = await host.read(base + 20, 64, **wrap)
+    assert (response, found) == (AxiResp.OKAY, content[20:] + content[:20])
+    assert await host.write(base + 20, content, **wrap) == AxiResp.OKAY
+    assert await host.read(base, 64) == (AxiResp.OKAY, content[44:] + content[:44])
+    locked = {"lock": AxiLockType.EXCLUSIVE}
+    response, _ = await host.read(base, 4, **locked)
+    assert response == AxiResp.OKAY, "EXOKAY would promise a monitor"
+    assert await host.write(base, bytes(4), **locked) == AxiResp.OKAY
 
 
 @cocotb.test()

@@ -24,12 +24,20 @@ class _Window(Property):
         """A burst at a time, of legal shape if its verdict is OKAY; its registered fields."""
         address, burst = dut.address, dut.address.payload
         self.narrow(
-            m, burst, "burst", identifier=1, address=4, length=2, size=2, burst=1, verdict=2
+            m, burst, "burst", identifier=1, address=5, length=2, size=2, burst=2, verdict=2
         )
         self.assume(kept_until_ready(m, address.valid, address.ready, Value.cast(burst)))
         verdict = Value.cast(burst.verdict)
         self.assume(verdict != Response.EXOKAY.value)
-        self.assume((verdict != Response.OKAY.value) | (burst.size < 3))
+        kind = Value.cast(burst.burst)
+        step = Mux(burst.size == 0, 1, Mux(burst.size == 1, 2, 4))
+        wraps_well = burst.length[0] & ((burst.address & (step - 1)) == 0)  # 2 or 4 beats, aligned
+        legal = (burst.size < 3) & Mux(
+            kind == Burst.WRAP.value,
+            wraps_well,
+            (kind == Burst.INCR.value) | (kind == Burst.FIXED.value),
+        )
+        self.assume((verdict != Response.OKAY.value) | legal)
         now, active = Signal(burst.shape()), Signal()
         with m.If(address.valid & address.ready):
             m.d.sync += [now.eq(burst), active.eq(1)]
@@ -40,8 +48,16 @@ class _Window(Property):
         """AXI's rule for the beat that follows the one at ``address``."""
         step = Mux(now.size == 0, 1, Mux(now.size == 1, 2, 4))
         aligned = address & ~(step - 1)
-        fixed = Value.cast(now.burst) == Burst.FIXED.value
-        return Mux(fixed, address, aligned + step)[:32]
+        kind = Value.cast(now.burst)
+        total = step * (now.length + 1)
+        boundary = address & ~(total - 1)  # where a WRAP burst's lowest beat is
+        following = aligned + step
+        wrapped = Mux(following == boundary + total, boundary, following)
+        return Mux(
+            kind == Burst.FIXED.value,
+            address,
+            Mux(kind == Burst.WRAP.value, wrapped, following),
+        )[:32]
 
 
 class ReadWindow(_Window):
@@ -82,7 +98,8 @@ class ReadWindow(_Window):
             kept_until_ready(m, request.valid, request.ready, request.payload.as_value()),
         )
         ask, unasked = Signal(32), Signal(4)
-        fixed = Value.cast(now.burst) == Burst.FIXED.value
+        kind = Value.cast(now.burst)
+        incrementing, wrapping = kind == Burst.INCR.value, kind == Burst.WRAP.value
         with m.If(self.taken):
             m.d.sync += [
                 left.eq(dut.address.payload.length + 1),
@@ -116,9 +133,10 @@ class ReadWindow(_Window):
             ~request.valid | (request.payload.address == Cat(Const(0, 2), ask[2:])),
         )
         self.require("of the beats that are left", ~request.valid | (words <= unasked))
-        single = (words == 1) | ((now.size == 2) & ~fixed)
+        single = (words == 1) | ((now.size == 2) & incrementing)
         self.require("several words only if consecutive", ~request.valid | single)
         self.cover("a burst of four", beat & bus.rlast & (now.length == 3) & okay)
+        self.cover("a burst that wraps", asked & wrapping & (ask[2:] < now.address[2:]))
         self.cover("refused", beat & bus.rlast & (now.length == 1) & ~okay)
 
 
@@ -193,6 +211,9 @@ class WriteWindow(_Window):
         self.require("its identifier", ~bus.bvalid | (bus.bid == now.identifier))
         self.require("a refused burst writes nothing", ~request.valid | okay)
         self.cover("a burst of three", done & (now.length == 2) & (worst == 0) & okay)
+        wrapping = Value.cast(now.burst) == Burst.WRAP.value
+        below = request.payload.address[2:] < now.address[2:]
+        self.cover("a burst that wraps", asked & wrapping & below)
         self.cover("a refused one", done & ~okay)
 
     def _follow(

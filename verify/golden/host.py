@@ -10,7 +10,7 @@ from octopus.hw.layouts.command import HostOperation
 from octopus.hw.layouts.token import TokenKind
 
 OKAY, SLVERR, DECERR = 0, 2, 3
-FIXED, INCR = 0, 1
+FIXED, INCR, WRAP = 0, 1, 2
 PAGE_BYTES = 4096
 COORDINATE = 32
 CLUSTER_BYTES = 1 << 22
@@ -35,6 +35,10 @@ class AxiBurst:
         step = 1 << self.size
         if self.burst == FIXED:
             return [self.address] * (self.length + 1)
+        if self.burst == WRAP:
+            place = step * (self.length + 1)
+            base = self.address // place * place
+            return [base + (self.address - base + step * i) % place for i in range(self.length + 1)]
         aligned = self.address // step * step
         return [self.address, *(aligned + step * i for i in range(1, self.length + 1))]
 
@@ -76,14 +80,16 @@ class WindowModel:
         if x >= self.columns or y >= self.rows:
             return DECERR
         malformed = (
-            burst.burst not in (FIXED, INCR)
+            burst.burst not in (FIXED, INCR, WRAP)
             or burst.size > 2
             or (burst.burst == FIXED and burst.length >= 16)
-            or burst.lock
+            or (burst.burst == WRAP and burst.length not in (1, 3, 7, 15))
+            or (burst.burst == WRAP and burst.address % (1 << burst.size))
         )
         if malformed:
             return SLVERR
-        last = burst.addresses()[-1] | ((1 << burst.size) - 1)
+        first = min(burst.addresses())
+        last = max(burst.addresses()) | ((1 << burst.size) - 1)
         if last // PAGE_BYTES != burst.address // PAGE_BYTES:
             return SLVERR
         in_memory = offset < CONFIGURATION_BYTES
@@ -92,7 +98,7 @@ class WindowModel:
         if self.enforce and not burst.privileged:
             allowed = any(
                 (region.write if write else region.read)
-                and region.first <= burst.address // 4
+                and region.first <= first // 4
                 and last // 4 <= region.last
                 for region in self.regions
             )
