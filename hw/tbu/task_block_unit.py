@@ -232,7 +232,8 @@ class TaskBlockUnit(Block):
 
         Only differences within the stay of a task count, and a unit at rest has nothing that moves.
         """
-        now, occupied = Signal(32), Signal()
+        now = Signal(32)
+        occupied = Signal()
         inside = Signal(range(self.unit.descriptor_queue_depth + STAGES + 1))
         taken = self.dispatch.valid & self.dispatch.ready
         ended = self.completion.valid & self.completion.ready
