@@ -1,6 +1,6 @@
 """How close the compiler comes to the bounds, on data-flow graphs and on the project's kernels.
 
-    python scripts/compiler_benchmark.py ../shared/data/dfg other/graph.dot --check
+    python scripts/compiler_benchmark.py graphs other/graph.dot --check
 
 Prints a line for each graph and array: nodes, the bounds by resources (operation slots, edge ports,
 predicates), by recurrences and by the array's software-pipeline stages, the interval reached, what

@@ -1,6 +1,6 @@
 """The array's goals, each with the figure measured here, met or missed.
 
-    python scripts/pea_goals.py ../shared/data/dfg
+    python scripts/pea_goals.py graphs
 
 MAC utilisation of matrix products and convolution on the simulated RTL (``kernel_benchmark.py``);
 initiation intervals of the DOT graphs of a folder and of the project's own kernels on 4x4 and 8x8,
