@@ -18,8 +18,8 @@ from octopus.verify.golden.cbu import (
 )
 
 WORD = 1 << 32
-FAULT_PER_MILLE = 8
-"""Tasks that fail, in graphs made ``with_faults``."""
+RARE_FAULTS, FREQUENT_FAULTS = 8, 100
+"""Tasks in a thousand that fail: so few that most graphs end, or so many that each sees one."""
 
 
 FORECASTS = 0.3
@@ -230,13 +230,18 @@ class GraphMaker:
         return gather
 
 
-def executor(with_faults: bool) -> Callable[[TaskModel], ResultModel]:
-    """What tasks compute: a hash of all they are given, below the descriptor (if not 0)."""
+def executor(faults_per_mille: int = 0) -> Callable[[TaskModel], ResultModel]:
+    """What tasks compute: a hash of all they are given, below the descriptor (if not 0).
+
+    Parameters
+    ----------
+    faults_per_mille: tasks in a thousand that fail instead.
+    """
 
     def execute(task: TaskModel) -> ResultModel:
         given = (task.place, task.block, task.instance, task.index, task.shard, task.value)
         value = zlib.crc32(repr(given).encode())
-        if with_faults and value % 1000 < FAULT_PER_MILLE:
+        if value % 1000 < faults_per_mille:
             return ResultModel(0, Status.WATCHDOG)
         return ResultModel(value % task.descriptor if task.descriptor else value)
 

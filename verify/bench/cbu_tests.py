@@ -19,7 +19,14 @@ from octopus.hw.layouts.block import BlockKind, BlockStatistics
 from octopus.hw.layouts.command import ClusterCommand, CommandOperation
 from octopus.hw.layouts.space import ClusterRegister, ConfigurationRegion
 from octopus.hw.layouts.words import pack
-from octopus.verify.bench.cbu_graphs import Graph, GraphMaker, executor, start_tokens
+from octopus.verify.bench.cbu_graphs import (
+    FREQUENT_FAULTS,
+    RARE_FAULTS,
+    Graph,
+    GraphMaker,
+    executor,
+    start_tokens,
+)
 from octopus.verify.bench.cbu_player import Player
 from octopus.verify.golden.cbu import (
     ControlBlockModel,
@@ -46,10 +53,10 @@ Execute = Callable[[TaskModel], ResultModel]
 class Job:
     """A random graph that fits the unit, its tokens, and what the model makes of them."""
 
-    def __init__(self, random: Random, config: OctopusConfig, with_faults: bool) -> None:
+    def __init__(self, random: Random, config: OctopusConfig, faults_per_mille: int = 0) -> None:
         tables = config.control_block_unit
         places = random.choice(([HERE], [HERE, ELSEWHERE], [ELSEWHERE, HERE, HERE]))
-        self.execute: Execute = executor(with_faults)
+        self.execute: Execute = executor(faults_per_mille)
         while True:
             units = config.cluster.task_block_units
             bits = random.choice(((0, 0), (0, 0), *INDEX_BITS))
@@ -238,7 +245,8 @@ async def random_graphs(device: Any) -> None:
     bench = Bench(device)
     await bench.start()
     for number in range(GRAPHS):
-        job = Job(bench.random, bench.config, with_faults=number % 4 == 3)
+        faults = {3: RARE_FAULTS, 7: FREQUENT_FAULTS}.get(number % 8, 0)
+        job = Job(bench.random, bench.config, faults)
         bench.player.stall = bench.random.choice((0.0, 0.3, 0.8))
         bench.player.longest_task = bench.random.choice((1, 10, 100))
         await bench.play(job)
@@ -254,10 +262,10 @@ async def reset_in_flight(device: Any) -> None:
     bench = Bench(device)
     await bench.start()
     for _ in range(10):
-        job = Job(bench.random, bench.config, with_faults=False)
+        job = Job(bench.random, bench.config)
         await bench.play(job, cycles=bench.random.randint(50, 3000))
         await bench.player.reset()
-        job = Job(bench.random, bench.config, with_faults=False)
+        job = Job(bench.random, bench.config)
         await bench.play(job)
         await bench.check(job)
         await bench.player.reset()
@@ -269,7 +277,7 @@ async def abort_in_flight(device: Any) -> None:
     bench = Bench(device)
     await bench.start()
     for _ in range(ABORTS):
-        job = Job(bench.random, bench.config, with_faults=False)
+        job = Job(bench.random, bench.config)
         bench.player.stall = bench.random.choice((0.0, 0.3, 0.6))
         bench.player.longest_task = bench.random.choice((1, 10, 100))
         await bench.abort(job)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from octopus.hw.config import OctopusConfig
-from octopus.verify.bench.cbu_graphs import GraphMaker, executor, start_tokens
+from octopus.verify.bench.cbu_graphs import RARE_FAULTS, GraphMaker, executor, start_tokens
 from octopus.verify.bench.cbu_system import ControlSystem
 from octopus.verify.golden.cbu import run
 
@@ -27,7 +27,7 @@ def test_random_graphs(number: int, places: list[tuple[int, int]]) -> None:
     while True:
         graph = GraphMaker(random, places, task_block_units=2, depth=3).graph
         tokens = start_tokens(graph, random, range(random.randint(1, 6)))
-        execute = executor(with_faults=number % 3 == 2)
+        execute = executor(RARE_FAULTS if number % 3 == 2 else 0)
         if max(map(len, graph.blocks.values())) > TABLES.blocks:
             continue
         if max(map(graph.successors, places)) > TABLES.successors:

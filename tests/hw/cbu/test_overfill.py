@@ -44,7 +44,7 @@ def check(
     longest_task: int = 2,
 ) -> ControlSystem:
     """Run on the unit and on the model, and compare."""
-    execute = executor(with_faults=False)
+    execute = executor()
     model = ControlBlockModel(HERE, blocks, config.control_block_unit.instances)
     to_host, ran = run({HERE: model}, tokens, execute)
     random = Random(SEED)
